@@ -85,7 +85,7 @@ enum ColdSQL {
         WHERE id = 1 AND (holder = $1 OR expires_at <= now() OR expires_at > now() + 2 * $3 * interval '1 ms')
         RETURNING token
         """
-    static let readLease = "SELECT holder, holder_host, expires_at FROM thermocline_store.archive_lease WHERE id = 1"
+    static let readLease = "SELECT holder, holder_host FROM thermocline_store.archive_lease WHERE id = 1"
     static let renewLease = """
         UPDATE thermocline_store.archive_lease SET expires_at = now() + $3 * interval '1 ms'
         WHERE id = 1 AND token = $1 AND holder = $2
@@ -97,8 +97,9 @@ enum ColdSQL {
     // MARK: Ledger
 
     private static let fields = """
-        id, type, range_start, range_end, state, request, prunes, attempt, stamp, hot_rows, hot_digest, cold_rows,
-        cold_digest, staging, manifest, rows_pruned, error, updated_at, verified_at, pruned_at
+        id, type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), state, request, prunes, attempt, stamp, hot_rows, hot_digest, cold_rows,
+        cold_digest, staging, manifest, rows_pruned, error,
+        \(TierSQL.micros("updated_at")), \(TierSQL.micros("verified_at")), \(TierSQL.micros("pruned_at"))
         """
     static let readLedger = "SELECT \(fields) FROM thermocline_store.transfer"
     static let readTransfer = "\(readLedger) WHERE id = $1"

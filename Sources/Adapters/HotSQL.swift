@@ -118,7 +118,8 @@ enum HotSQL {
         WHERE stream = $1 AND filter = $2 AND owner IS NOT DISTINCT FROM $5
         """
     static let readPosition = """
-        SELECT stream_created, stream_epoch, last_seq, last_msg_time, consumer, owner, owner_host
+        SELECT \(TierSQL.micros("stream_created")), stream_epoch, last_seq, \(TierSQL.micros("last_msg_time")), consumer,
+            owner, owner_host
         FROM thermocline_store.ingest_position WHERE stream = $1 AND filter = $2
         """
     static let recordConsumer = """
@@ -161,7 +162,7 @@ enum HotSQL {
         SELECT \(TierSQL.columns(type.allColumns)) FROM pg_temp.staging_\(type.name)
         ORDER BY \(type.keyColumns.joined(separator: ", "))
         ON CONFLICT (\(type.keyColumns.joined(separator: ", "))) DO NOTHING
-        RETURNING (extract(epoch FROM ts) * 1000000)::bigint
+        RETURNING \(TierSQL.micros("ts"))
         """
     }
 
@@ -209,9 +210,10 @@ enum HotSQL {
             FILTER (WHERE stamp IS NOT NULL)), coalesce(sum(rows), 0)
         FROM thermocline_store.range_activity WHERE bucket >= $1 AND bucket < $2 AND type = $3
         """
-    static let newestEvent = "SELECT max(newest_event) FROM thermocline_store.ingest_position"
+    static let newestEvent = "SELECT \(TierSQL.micros("max(newest_event)")) FROM thermocline_store.ingest_position"
     static let pruneRecords = """
-        SELECT type, range_start, range_end, manifest, sha256 FROM thermocline_store.prune_log
+        SELECT type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), manifest, sha256
+        FROM thermocline_store.prune_log
         """
     static let findPrune = """
         SELECT rows FROM thermocline_store.prune_log

@@ -87,6 +87,9 @@ enum TierSQL {
         }
     }
 
+    /// A timestamp column as microseconds since 1970, so that no text form of a time is ever parsed.
+    static func micros(_ column: String) -> String { "(extract(epoch FROM \(column)) * 1000000)::bigint" }
+
     // MARK: Partitions
 
     static func partitions(of type: RecordType) -> String {
@@ -99,7 +102,7 @@ enum TierSQL {
     /// LIKE, CHECK, ATTACH: `PARTITION OF` would wait for every reader of the parent, and every writer for it.
     static func makePartition(_ partition: Partition, of type: RecordType) -> [String] {
         let name = "thermocline_store.\(partition.name)"
-        let (start, end) = (partition.range.start.iso8601, partition.range.end.iso8601)
+        let (start, end) = (partition.range.start, partition.range.end)
         return [
             """
             CREATE TABLE \(name) (LIKE \(table(type)) INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,
@@ -144,6 +147,6 @@ enum TierSQL {
     }
 
     static func inRange(_ range: TimeRange) -> String {
-        "ts >= '\(range.start.iso8601)' AND ts < '\(range.end.iso8601)'"
+        "ts >= '\(range.start)' AND ts < '\(range.end)'"
     }
 }

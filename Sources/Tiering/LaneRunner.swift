@@ -217,6 +217,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
                 decode(entry, of: messages.bytes, receivedAt: receivedAt, into: &batch)
             }
         }
+        batch.messages.append(messages)
         let (received, pending) = (messages.entries.count, messages.pending)
         board.update(settings.source) {
             $0.received += received
@@ -242,17 +243,8 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             let ts = batch.rows.rows[count].ts
             if ts <= entry.time { batch.newestEvent = max(batch.newestEvent ?? ts, ts) }
         } catch {
-            batch.quarantined.append(
-                QuarantinedMessage(
-                    sequence: entry.streamSequence,
-                    time: entry.time,
-                    subject: Array(bytes[entry.subject]),
-                    headers: Array(bytes[entry.headers]),
-                    payload: Array(bytes[entry.payload]),
-                    reason: error.reason.rawValue,
-                    detail: error.detail
-                )
-            )
+            let (reason, detail) = (error.reason.rawValue, error.detail)
+            batch.quarantined.append(QuarantinedMessage(entry, of: bytes, reason: reason, detail: detail))
         }
         batch.to = entry.streamSequence
         batch.messageTime = entry.time

@@ -67,20 +67,17 @@ package struct QuarantinedMessage: Sendable, Equatable {
     package var sqlState: String?
 
     package init(
-        sequence: UInt64,
-        time: Timestamp,
-        subject: [UInt8],
-        headers: [UInt8],
-        payload: [UInt8],
+        _ entry: MessageBatch.Entry,
+        of bytes: [UInt8],
         reason: String,
         detail: String,
         sqlState: String? = nil
     ) {
-        self.sequence = sequence
-        self.time = time
-        self.subject = subject
-        self.headers = headers
-        self.payload = payload
+        sequence = entry.streamSequence
+        time = entry.time
+        subject = Array(bytes[entry.subject])
+        headers = Array(bytes[entry.headers])
+        payload = Array(bytes[entry.payload])
         self.reason = reason
         self.detail = detail
         self.sqlState = sqlState
@@ -100,6 +97,8 @@ package struct LaneBatch: Sendable {
     package var repeated: Int
     package var quarantined: [QuarantinedMessage]
     package var gaps: [Gap]
+    /// The messages themselves, kept until the commit: a row that the database refuses goes whole to quarantine.
+    package var messages: [MessageBatch]
     package var received: Int
     package var bytes: Int
 
@@ -111,11 +110,27 @@ package struct LaneBatch: Sendable {
         repeated = 0
         quarantined = []
         gaps = []
+        messages = []
         received = 0
         bytes = 0
     }
 
     package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
+
+    /// The message at `sequence` as it goes to quarantine; nil where this batch does not hold it.
+    package func quarantine(
+        _ sequence: UInt64,
+        reason: String,
+        detail: String,
+        sqlState: String? = nil
+    ) -> QuarantinedMessage? {
+        for chunk in messages {
+            guard let last = chunk.entries.last, last.streamSequence >= sequence else { continue }
+            guard let entry = chunk.entries.first(where: { $0.streamSequence == sequence }) else { return nil }
+            return QuarantinedMessage(entry, of: chunk.bytes, reason: reason, detail: detail, sqlState: sqlState)
+        }
+        return nil
+    }
 }
 
 /// What a commit did.
