@@ -1,4 +1,5 @@
 import Foundation
+import PrivateServers
 import Testing
 
 /// No Docker engine runs where these tests run, so they read what it would: every service, path, command, port and
@@ -117,20 +118,24 @@ import Testing
 
     @Test(arguments: ["hot", "cold"]) func `a unit starts its role, and systemd understands every line`(
         role: String
-    ) throws {
+    ) async throws {
         let unit = try DeployFiles.text("deploy/thermocline-\(role).service")
         let start = DeployFiles.words(after: "ExecStart=", in: unit)
         #expect(start == ["/usr/local/bin/thermocline", role, "--config", Self.configuration])
         for credential in unit.matches(of: /POSTGRES_FILE=%d\/(\w+)/).map(\.1) {
             #expect(unit.contains("LoadCredential=\(credential):/etc/thermocline/\(credential)\n"))
         }
-        let said = try Systemd.verify(unit.replacing(start[0], with: "/bin/true"), name: "thermocline-\(role).service")
+        let said = try await Systemd.verify(
+            unit.replacing(start[0], with: "/bin/true"),
+            name: "thermocline-\(role).service"
+        )
         #expect(said == "")
     }
 
-    @Test func `systemd would have said so`() throws {
+    @Test func `systemd would have said so`() async throws {
         let unit = "[Unit]\nDescription=a\n[Service]\nExecStart=/bin/true\nProtectHomes=yes\n"
-        #expect(try Systemd.verify(unit, name: "thermocline-bad.service").contains("ProtectHomes"))
+        let said = try await Systemd.verify(unit, name: "thermocline-bad.service")
+        #expect(said.contains("ProtectHomes"))
     }
 }
 
@@ -138,7 +143,7 @@ import Testing
 private enum Systemd {
     static let program = "/usr/bin/systemd-analyze"
 
-    static func verify(_ unit: String, name: String) throws -> String {
+    static func verify(_ unit: String, name: String) async throws -> String {
         guard FileManager.default.isExecutableFile(atPath: program) else {
             try Test.cancel("systemd-analyze is not installed")
         }
@@ -146,16 +151,10 @@ private enum Systemd {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = folder.appending(path: name)
+        let said = folder.appending(path: "said")
         try unit.write(to: file, atomically: true, encoding: .utf8)
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["verify", "--man=no", file.path]
-        let output = Pipe()
-        process.standardError = output
-        process.standardOutput = output
-        try process.run()
-        let said = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return String(decoding: said, as: UTF8.self)
+        let child = try await ChildProcess(program, ["verify", "--man=no", file.path], logFile: said.path)
+        try #require(await child.waitForExit(within: .seconds(60)) != nil)
+        return try String(contentsOf: said, encoding: .utf8)
     }
 }
