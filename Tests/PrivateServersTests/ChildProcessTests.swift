@@ -69,7 +69,7 @@ struct ChildProcessTests {
             for _ in 0..<20 { group.addTask { try await ChildProcess("/bin/sleep", ["60"]) } }
             return try await group.reduce(into: []) { $0.append($1) }
         }
-        try await Task.sleep(for: .milliseconds(300))
+        try await Task.sleep(for: .milliseconds(300))  // tidy:allow that nothing happens meanwhile is the point
         #expect(asked.filter(\.isRunning).count == asked.count)
         for child in asked { await child.stop(SIGKILL) }
     }
