@@ -60,11 +60,24 @@ actor Opening {
         return Session(server: server, interrupter: interrupter, backend: backend)
     }
 
-    /// Refuses what libpq cannot take apart, without its message, which quotes the text and so the password.
+    /// Refuses what cannot be taken apart, without libpq's message, which quotes the text and so the password.
+    ///
+    /// A password that stands in a URI with its `/` or `@` unescaped ends up in port or host, which libpq would quote too.
     private static func check(_ connectionString: String) throws(PostgresError) {
         let options = connectionString.utf8.contains(0) ? nil : PQconninfoParse(connectionString, nil)
         defer { PQconninfoFree(options) }
-        guard options != nil else {
+        var next = options
+        var isValid = options != nil
+        while let option = next?.pointee, let name = option.keyword {
+            let value = option.val.map { String(cString: $0) } ?? ""
+            switch String(cString: name) {
+            case "port": isValid = isValid && value.utf8.allSatisfy { "0123456789,".utf8.contains($0) }
+            case "host": isValid = isValid && !value.dropFirst().contains("@")
+            default: break
+            }
+            next = next?.successor()
+        }
+        guard isValid else {
             throw PostgresError(
                 .invalidConnectionString,
                 .connect,

@@ -4,6 +4,7 @@ internal import Platform
 ///
 /// Calls run one after the other. Cancelling the calling task cancels the statement on the server, a COPY included, and
 /// the call throws `.cancelled`; when the server does not react, the connection is cut, so a cancelled call always ends.
+/// A COPY in progress stays so when the cancellation falls between two calls: `rollback` cleans up after everything.
 /// A call that nobody cancels waits as long as the server lives: `statement_timeout` bounds the statement there, TCP
 /// keepalives and `tcp_user_timeout` find a peer that is gone. After `.connectionLost` every call throws it.
 package actor PostgresConnection {
