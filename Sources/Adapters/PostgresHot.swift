@@ -95,7 +95,7 @@ private struct LaneClaim {
             }
             // It may hold this very row, and no timeout reaches a stalled COPY FROM STDIN.
             try await endSession(key)
-            let owner = RandomID.token()
+            let owner = RandomID.uuid()
             let claimed: QueryResult
             do throws(StoreError) {
                 claimed = try await claim(key + [owner, HostName.current, recorded])

@@ -1,4 +1,4 @@
-package import Postgres
+import Postgres
 package import Records
 package import Tiering
 
@@ -102,7 +102,9 @@ package actor PostgresLane: LaneSession {
             needed.insert(partition)
             last = partition
         }
-        let refused = try await partitions.ensure(needed, on: connection)
+        var keeper = partitions
+        let refused = try await keeper.ensure(needed, on: connection)
+        partitions = keeper
         guard !refused.isEmpty else { return }
         let homeless = batch.rows.remove { row in refused.contains { $0.range.contains(row.ts) } }
         let detail = "\(type.name) has \(partitions.limit) partitions, as many as hot.max_partitions allows"

@@ -1,5 +1,6 @@
 import Digest
-package import Postgres
+import Platform
+import Postgres
 package import Records
 package import Tiering
 

@@ -1,5 +1,5 @@
-import Digest
-package import Postgres
+package import Digest
+import Postgres
 package import Records
 package import Tiering
 
@@ -170,7 +170,8 @@ package struct PostgresCopy: ColdCopy {
 
     package func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer {
         _ = try await at("cold", operation) { () throws(PostgresError) in try await connection.endCopyIn() }
-        let added = try await staging.map(merge) ?? hot
+        var added = hot
+        if let staging { added = try await merge(staging) }
         var copied = transfer
         copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
         try await at("cold", operation) { () throws(PostgresError) in

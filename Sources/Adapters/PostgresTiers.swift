@@ -1,5 +1,5 @@
 import Platform
-package import Postgres
+import Postgres
 package import Records
 package import Tiering
 
@@ -46,7 +46,7 @@ package struct PostgresTiers: ArchiveTiers {
         self.settings = settings
         hotSchema = SchemaKeeper(tier: .hot, catalog: catalog)
         coldSchema = SchemaKeeper(tier: .cold, catalog: catalog)
-        holder = RandomID.token()
+        holder = RandomID.uuid()
     }
 
     // MARK: Lease

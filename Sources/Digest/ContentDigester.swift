@@ -8,18 +8,18 @@ package import Records
 /// Source: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 package struct ContentDigester: Sendable {
     private let identity: RowIdentity
-    private let fieldCount: Int
+    private let reader: CopyRowReader
 
     package init(type: RecordType) {
         identity = RowIdentity(type: type)
-        fieldCount = type.allColumns.count
+        reader = CopyRowReader(type: type)
     }
 
-    /// The summary of a chunk of whole rows; chunks of one range are added up in any order.
+    /// The summary of a chunk of whole rows, with or without their provenance; chunks of one range are added up in any order.
     ///
     /// Throws: `CopyRowError` for bytes that are not rows of the type; nothing of the chunk counts then.
     package func summarize(_ rows: Span<UInt8>) throws(CopyRowError) -> Summary {
-        var reader = CopyRowReader(fieldCount: fieldCount)
+        var reader = reader
         var content = RowWriter()
         var sum = Summary.zero
         while try reader.next(in: rows) {

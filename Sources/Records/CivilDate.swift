@@ -1,10 +1,10 @@
 /// A day of the proleptic Gregorian calendar and its number since 1970-01-01.
 ///
 /// Source: http://howardhinnant.github.io/date_algorithms.html (days_from_civil, civil_from_days)
-struct CivilDate: Hashable, Sendable {
-    let year: Int64
-    let month: Int64
-    let day: Int64
+package struct CivilDate: Hashable, Sendable {
+    package let year: Int64
+    package let month: Int64
+    package let day: Int64
 
     /// Nil for a day that the calendar does not have.
     init?(year: Int64, month: Int64, day: Int64) {
@@ -14,7 +14,7 @@ struct CivilDate: Hashable, Sendable {
         self.day = day
     }
 
-    init(daysSince1970 days: Int64) {
+    package init(daysSince1970 days: Int64) {
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
@@ -26,7 +26,7 @@ struct CivilDate: Hashable, Sendable {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
-    var daysSince1970: Int64 {
+    package var daysSince1970: Int64 {
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
         let yearOfEra = shifted - era * 400

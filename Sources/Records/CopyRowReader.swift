@@ -32,12 +32,16 @@ package struct CopyRowReader: Sendable {
     /// Where the current row begins and ends in the chunk.
     package private(set) var rowStart = 0
     package private(set) var position = 0
-    private let fieldCount: Int
+    private let fieldCounts: [Int]
 
-    package init(type: RecordType) { self.init(fieldCount: type.allColumns.count) }
+    /// For rows of every column, or of the content columns alone: these come first.
+    package init(type: RecordType) {
+        fieldCounts = [type.allColumns.count, type.contentColumns.count]
+        fields.reserveCapacity(fieldCounts[0])
+    }
 
     package init(fieldCount: Int) {
-        self.fieldCount = fieldCount
+        fieldCounts = [fieldCount]
         fields.reserveCapacity(fieldCount)
     }
 
@@ -48,9 +52,11 @@ package struct CopyRowReader: Sendable {
         fields.removeAll(keepingCapacity: true)
         guard rows.count - position >= 2 else { throw CopyRowError(at: position, "cut inside a field count") }
         let count = Int(Int16(truncatingIfNeeded: Int(rows[position]) << 8 | Int(rows[position + 1])))
-        guard count == fieldCount else { throw CopyRowError(at: position, "\(count) fields, \(fieldCount) expected") }
+        guard fieldCounts.contains(count) else {
+            throw CopyRowError(at: position, "\(count) fields, \(fieldCounts[0]) expected")
+        }
         position += 2
-        for _ in 0..<fieldCount {
+        for _ in 0..<count {
             guard rows.count - position >= 4 else { throw CopyRowError(at: position, "cut inside a field length") }
             let length = Int(Self.int32(rows, position))
             position += 4

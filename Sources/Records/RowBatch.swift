@@ -66,6 +66,15 @@ package struct RowBatch: Sendable {
         return dropped
     }
 
+    /// Takes out the rows that `isOut` says, and returns them; their bytes stay behind in `bytes`.
+    package mutating func remove(where isOut: (Row) -> Bool) -> [Row] {
+        let out = rows.filter(isOut)
+        guard !out.isEmpty else { return [] }
+        rows.removeAll(where: isOut)
+        isInByteOrder = false
+        return out
+    }
+
     /// The tuples in row order, ready for COPY.
     package func copyBytes() -> [UInt8] { isInByteOrder ? bytes : copyBytes(rows.indices) }
 

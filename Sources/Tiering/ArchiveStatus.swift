@@ -1,4 +1,3 @@
-package import Digest
 package import Records
 import Synchronization
 

@@ -1,3 +1,4 @@
+import Digest
 package import Records
 
 /// What the archiver tells its surroundings; the service logs it once.

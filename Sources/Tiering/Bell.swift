@@ -1,3 +1,4 @@
+package import Platform
 import Synchronization
 
 /// Wakes a service from its wait before the time is up: there is something to do, or it is time to stop.
@@ -18,10 +19,13 @@ package final class Bell: Sendable {
         }?.resume()
     }
 
-    /// Returns at the first ring (one that came before counts) or at the deadline; throws only when cancelled.
-    package func wait<C: Clock>(until deadline: C.Instant, clock: C) async throws {
+    /// Returns at the first ring (one that came before counts), at the deadline, or when `stop` opens.
+    ///
+    /// Throws only when the task is cancelled.
+    package func wait<C: Clock>(until deadline: C.Instant, clock: C, orFor stop: Latch) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.waitForRing() }
+            group.addTask { await stop.wait() }
             group.addTask { try await clock.sleep(until: deadline, tolerance: nil) }
             try await group.next()
             group.cancelAll()

@@ -1,3 +1,4 @@
+package import Platform
 package import Records
 
 /// Ingests one source: fetch, decode, batch, append, acknowledge; one transaction a batch, one batch ahead.
@@ -129,7 +130,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         at position: Position
     ) async throws -> (Streams.Consumer, StreamState, Resumption) {
         let source = settings.source
-        let name = "thermocline-\(settings.type.name)-\(RandomName.make())"
+        let name = "thermocline-\(settings.type.name)-\(RandomID.hex(digits: 16))"
         guard try await session.recordConsumer(name) else { throw LostLane() }
         let consumer = try await streams.makeConsumer(of: source, named: name, from: position.sequence + 1)
         let state = try await streams.state(of: source.stream)
@@ -253,7 +254,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     }
 
     /// Commits a batch and acknowledges it; an empty one costs nothing.
-    package func settle(
+    private func settle(
         _ batch: LaneBatch,
         in session: Hot.Session,
         consumer: Streams.Consumer,
@@ -321,9 +322,49 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         lane.cursor.skip(to: last, messageTime: time)
     }
 
-    /// Gives the lane up; a graceful stop deletes the consumer too, because streams allow only so many.
-    package func close(_ lane: Open, consumer name: String? = nil) async {
+    /// Opens the lane and reads until `stop` opens. False where a live owner holds it.
+    package func ingest(until stop: Latch) async throws -> Bool {
+        guard var lane = try await open() else { return false }
+        do {
+            try await read(&lane) { stop.isOpen }
+        } catch {
+            await close(lane)
+            throw error
+        }
+        await close(lane)
+        return true
+    }
+
+    package func close(_ lane: Open) async {
         await lane.consumer.close()
         await lane.session.close()
+    }
+
+    /// Says what went wrong and how the lane goes on.
+    package func failed(_ error: any Error) -> Disposition {
+        let disposition: Disposition
+        switch error {
+        case is CancellationError: return .retry
+        case let restart as Restart:
+            report(.restarted(settings.source, reason: restart.reason))
+            return .retry
+        case let error as StoreError: disposition = error.disposition == .retry ? .retry : .halt
+        case let error as SourceError: disposition = error.disposition == .retry ? .retry : .halt
+        case is LostLane: disposition = .retry
+        default: disposition = .halt
+        }
+        report(.failed(settings.source, detail: "\(error)", disposition))
+        board.update(settings.source) {
+            $0.state = .degraded
+            $0.trouble = "\(error); nothing is lost: the stream keeps what is not stored, and the lane tries again by itself"
+        }
+        return disposition
+    }
+
+    package func stopped() {
+        board.update(settings.source) {
+            $0.state = .stopped
+            $0.trouble = nil
+        }
     }
 }

@@ -1,4 +1,4 @@
-package import Digest
+import Digest
 package import Records
 
 /// Carries one transfer through its steps: copy, verify, prune. Each step is one transaction that records itself.
