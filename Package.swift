@@ -76,12 +76,17 @@ let package = Package(
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
         .testTarget(
             name: "PostgresTests",
-            dependencies: ["Postgres", "Platform", "TestSupport"],
+            dependencies: ["Postgres", "PrivateServers", "Platform", "TestSupport"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "JetStreamTests",
-            dependencies: ["JetStream", "Platform", "TestSupport"],
+            dependencies: ["JetStream", "PrivateServers", "Platform", "TestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PrivateServersTests",
+            dependencies: ["PrivateServers", "TestSupport"],
             swiftSettings: strict
         ),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Platform"], swiftSettings: strict),
@@ -93,8 +98,8 @@ let package = Package(
         .testTarget(
             name: "AdaptersTests",
             dependencies: [
-                "Adapters", "Tiering", "Simulation", "Records", "Digest", "Postgres", "JetStream", "Platform",
-                "TestSupport",
+                "Adapters", "Tiering", "Simulation", "Records", "Digest", "Postgres", "JetStream", "PrivateServers",
+                "Platform", "TestSupport",
             ],
             swiftSettings: strict
         ),
