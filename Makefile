@@ -16,6 +16,7 @@ DEMO_SECONDS ?= 60
 # Each sanitizer builds apart, or every run would rebuild everything.
 TSAN := --sanitize=thread --scratch-path .build/tsan
 ASAN := --sanitize=address --scratch-path .build/asan
+FAST := THERMOCLINE_SKIP_SLOW=1 LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp:print_suppressions=0
 
 # $(call phase,name,command): runs the command and says how long it took.
 phase = echo "== $(1)"; started=$$SECONDS; $(2); echo "== $(1): $$((SECONDS - started)) s"
@@ -54,8 +55,8 @@ check: check-deps
 	@$(call phase,format,swift format lint --strict -r Sources Tests Package.swift)
 	@$(call phase,build and imports,swift build --explicit-target-dependency-import-check error)
 	@$(call phase,tests,$(MAKE) --no-print-directory test)
-	@$(call phase,thread sanitizer,THERMOCLINE_SKIP_SLOW=1 swift test --disable-xctest $(TSAN))
-	@$(call phase,address sanitizer and leaks,THERMOCLINE_SKIP_SLOW=1 swift test --disable-xctest $(ASAN))
+	@$(call phase,thread sanitizer,$(FAST) swift test --disable-xctest $(TSAN))
+	@$(call phase,address sanitizer and leaks,$(FAST) swift test --disable-xctest $(ASAN))
 
 format:
 	@swift format -i -r Sources Tests Package.swift

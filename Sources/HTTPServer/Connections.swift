@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Synchronization
+internal import Platform
 
 /// The open connections, and until when each must have got on.
 ///
@@ -16,7 +16,7 @@ final class Connections: Sendable {
         var entries: [ID: Entry] = [:]
         var isStopping = false
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let limits: HTTPLimits
 
     init(limits: HTTPLimits) { self.limits = limits }

@@ -1,7 +1,6 @@
 internal import CMicroHTTPD
 @preconcurrency internal import Dispatch
 package import Platform
-internal import Synchronization
 
 /// A small HTTP/1.1 server: one thread that polls, handlers that never block it.
 ///
@@ -14,14 +13,13 @@ package final class HTTPServer: Sendable {
     /// What a stop must give back.
     private struct Running: ~Copyable {
         let daemon: Daemon
-        let socket: ListenSocket
         let watchdog: any DispatchSourceTimer
     }
 
     /// Where it listens; the port is the real one where 0 was asked for.
     package let address: ListenAddress
     private let context: ServerContext
-    private let running: Mutex<Running?>
+    private let running: Locked<Running?>
 
     /// Binds `address` and starts to answer.
     package init(
@@ -30,25 +28,25 @@ package final class HTTPServer: Sendable {
         handler: @escaping Handler
     ) throws(HTTPServerError) {
         let socket = try ListenSocket.open(address)
+        let port = socket.port
         let context = ServerContext(limits: limits, handler: handler)
-        guard let daemon = Daemon(socket: socket, context: context) else {
+        guard let daemon = Daemon(adopting: socket, context: context) else {
             let detail = "the server could not start its thread"
             throw HTTPServerError(code: .system, address: address.description, detail: detail)
         }
-        self.address = ListenAddress(host: address.host, port: socket.port)
+        self.address = ListenAddress(host: address.host, port: port)
         self.context = context
         let watchdog = Self.watch(context.connections)
-        running = Mutex(Running(daemon: daemon, socket: socket, watchdog: watchdog))
+        running = Locked(Running(daemon: daemon, watchdog: watchdog))
     }
 
     deinit { stop() }
 
-    /// Stops listening, answers who waits, and returns when the server's thread is gone.
+    /// Answers everybody with 503, and returns when the server's thread is gone and its port is free.
     ///
     /// Blocks for up to `HTTPLimits.drainTimeout`, so not from a handler. A second call does nothing.
     package func stop() {
         guard let running = running.withLock({ $0.take() }) else { return }
-        running.daemon.stopListening()
         context.connections.stop()
         _ = context.inFlight.wait(timeout: .now() + context.limits.drainTimeout.inSeconds)
         running.watchdog.cancel()
@@ -69,10 +67,11 @@ package final class HTTPServer: Sendable {
 private struct Daemon: ~Copyable {
     private let pointer: OpaquePointer
 
-    init?(socket: borrowing ListenSocket, context: ServerContext) {
+    /// The socket is libmicrohttpd's from here on, also where it fails to start.
+    init?(adopting socket: consuming ListenSocket, context: ServerContext) {
         let limits = context.limits
         let pointer = thermocline_http_start(
-            socket.descriptor,
+            socket.release(),
             httpHandle,
             httpComplete,
             httpConnect,
@@ -88,10 +87,9 @@ private struct Daemon: ~Copyable {
         self.pointer = pointer
     }
 
-    /// Leaves the socket open, which libmicrohttpd may still look at.
-    borrowing func stopListening() { _ = MHD_quiesce_daemon(pointer) }
-
-    /// Joins the thread; no connection may be suspended any more.
+    /// Joins the thread and closes the socket; no connection may be suspended any more.
+    ///
+    /// Without MHD_quiesce_daemon before it: in 0.9.75 that races with the polling thread over the socket and aborts.
     consuming func stop() { MHD_stop_daemon(pointer) }
 }
 

@@ -5,7 +5,7 @@ internal import Platform
 ///
 /// Ours, not libmicrohttpd's, because only so the reason of a failure is known.
 struct ListenSocket: ~Copyable {
-    let descriptor: Int32
+    private let descriptor: Int32
 
     private init(adopting descriptor: Int32) { self.descriptor = descriptor }
 
@@ -39,6 +39,13 @@ struct ListenSocket: ~Copyable {
             throw failure(code, SystemError.text(reason))
         }
         return socket
+    }
+
+    /// Gives the descriptor to an owner that will close it.
+    consuming func release() -> Int32 {
+        let descriptor = descriptor
+        discard self
+        return descriptor
     }
 
     /// The port that the system chose.

@@ -1,5 +1,5 @@
 internal import CMicroHTTPD
-internal import Synchronization
+internal import Platform
 
 /// A response that is not known yet: the connection waits, the polling thread does not.
 ///
@@ -12,7 +12,7 @@ package final class PendingResponse: Sendable {
         case completed(HTTPResponse)
         case taken
     }
-    private let state = Mutex(State.idle)
+    private let state = Locked(State.idle)
 
     package init() {}
 

@@ -23,10 +23,7 @@ func eventually(_ what: Comment, _ condition: () -> Bool) async throws {
 @Suite(.timeLimit(.minutes(2))) struct HTTPServerTests {
     let loopback = ListenAddress(host: "127.0.0.1", port: 0)
 
-    private func server(
-        _ limits: HTTPLimits = HTTPLimits(),
-        inbox: Inbox = Inbox()
-    ) throws -> HTTPServer {
+    private func server(_ limits: HTTPLimits = HTTPLimits()) throws -> HTTPServer {
         let router = Router([
             Route("GET", "/health", "How it is.") { _ in .now(.json { $0.field("status", "healthy") }) },
             Route("GET", "/things/{id}", "One thing.") { request in
@@ -35,16 +32,6 @@ func eventually(_ what: Comment, _ condition: () -> Bool) async throws {
             Route("POST", "/echo", "The same again.") { .now(.text(String(decoding: $0.body, as: UTF8.self))) },
             Route("GET", "/who", "Who asks.") { request in
                 .now(.text("\(request.remoteAddress) \(request.header("x-name") ?? "")"))
-            },
-            Route("GET", "/slow", "An answer from elsewhere.") { _ in
-                let pending = PendingResponse()
-                inbox.put(pending)
-                return .later(pending)
-            },
-            Route("GET", "/ready", "Pending, and completed before the handler returns.") { _ in
-                let pending = PendingResponse()
-                pending.complete(.text("ready"))
-                return .later(pending)
             },
         ])
         return try HTTPServer(loopback, limits: limits) { router.reply(to: $0) }
@@ -71,9 +58,8 @@ func eventually(_ what: Comment, _ condition: () -> Bool) async throws {
     }
 
     @Test func `path, query, header, body and address reach the handler`() async throws {
-        let port: UInt16
         let server = try server()
-        port = server.address.port
+        let port = server.address.port
         #expect(try await RawClient.request(port, "GET", "/things/a%20b?x=1&q=%C3%A9+z").body == "a b é z")
         #expect(try await RawClient.request(port, "POST", "/echo", body: "{\"a\": 1}").body == "{\"a\": 1}")
         #expect(try await RawClient.request(port, "POST", "/echo").body == "")

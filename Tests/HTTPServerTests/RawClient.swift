@@ -1,4 +1,4 @@
-@preconcurrency import Dispatch
+import Foundation
 import Glibc
 
 /// One TCP connection that sends what a test says, byte by byte, and reads responses.
@@ -84,12 +84,10 @@ final class RawClient: Sendable {
         return count == 0 ? nil : Array(chunk[..<count])
     }
 
-    private static let queue = DispatchQueue(label: "raw-clients", attributes: .concurrent)
-
-    /// Runs a blocking body off the cooperative pool.
+    /// Runs a blocking body on a thread of its own; a dispatch queue adds threads one a second.
     static func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result(catching: body)) }
+            Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
         }
     }
 
