@@ -34,7 +34,8 @@ struct PartitionKeeper: Sendable {
         }
         known = Set(listed.rows.compactMap { $0[0] })
         var refused: Set<Partition> = []
-        for partition in partitions.sorted(by: { $0.range.start < $1.range.start }) where !known.contains(partition.name) {
+        for partition in partitions.sorted(by: { $0.range.start < $1.range.start })
+        where !known.contains(partition.name) {
             guard known.count < limit else {
                 refused.insert(partition)
                 continue

@@ -84,7 +84,8 @@ package struct PostgresSource: ArchiveSource {
 
     // MARK: Prune
 
-    package func prune(_ transfer: Transfer, type: RecordType, sha256: String) async throws(StoreError) -> PruneOutcome {
+    package func prune(_ transfer: Transfer, type: RecordType, sha256: String) async throws(StoreError) -> PruneOutcome
+    {
         guard let verified = transfer.hot, let manifest = transfer.manifest else {
             preconditionFailure("a transfer is verified before it is pruned")
         }

@@ -100,7 +100,12 @@ package struct PostgresTarget: ArchiveTarget {
             await connection.rollback()
             throw error
         }
-        return PostgresRows(connection: connection, operation: operation, chunkBytes: settings.chunkBytes, endsTransaction: true)
+        return PostgresRows(
+            connection: connection,
+            operation: operation,
+            chunkBytes: settings.chunkBytes,
+            endsTransaction: true
+        )
     }
 
     package func missingRows(
@@ -122,7 +127,8 @@ package struct PostgresTarget: ArchiveTarget {
 
     package func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
         let staging = "staging_" + transfer.id.filter { $0 != "-" }
-        return try await session.transaction("record the manifest of \(type.name)") { connection throws(PostgresError) in
+        return try await session.transaction("record the manifest of \(type.name)") {
+            connection throws(PostgresError) in
             let last = try await connection.execute(ColdSQL.lastManifest).rows.first
             let manifest = Manifest(
                 number: (last?[0].flatMap(Int64.init) ?? 0) + 1,

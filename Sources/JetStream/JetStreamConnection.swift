@@ -70,8 +70,8 @@ package actor JetStreamConnection {
     /// Returns the streams that capture at least one subject that matches `pattern`.
     ///
     /// Compared here and not by the server, so that an older one cannot ignore the question.
-    package func streams(capturing pattern: SubjectPattern) throws(JetStreamError) -> [StreamStatus] {
-        try streams().filter { $0.subjects.contains { SubjectPattern($0)?.overlaps(pattern) == true } }
+    package func streams(capturing pattern: SubjectFilter) throws(JetStreamError) -> [StreamStatus] {
+        try streams().filter { $0.subjects.contains { SubjectFilter($0)?.overlaps(pattern) == true } }
     }
 
     /// Creates a stream; one of the same name and configuration is left as it is.

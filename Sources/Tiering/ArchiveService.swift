@@ -98,7 +98,10 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
             } catch {
                 // What another archiver fenced off is over; what failed otherwise is looked at again in the next pass.
                 guard error.code != .fenced else { throw error }
-                try await stop.wait(for: min(interval, failed(error) == .halt ? .seconds(30) : .seconds(1)), clock: clock)
+                try await stop.wait(
+                    for: min(interval, failed(error) == .halt ? .seconds(30) : .seconds(1)),
+                    clock: clock
+                )
                 continue
             }
             if stop.isOpen { return }

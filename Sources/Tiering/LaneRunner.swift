@@ -296,7 +296,9 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         if progress.deliveredSequence > lane.cursor.consumerSequence {
             // Once may be a message on its way; twice without one more received is a message lost on the way.
             guard lane.unreceivedSince != lane.cursor.consumerSequence else {
-                throw Restart(reason: "\(progress.deliveredSequence) delivered, \(lane.cursor.consumerSequence) received")
+                throw Restart(
+                    reason: "\(progress.deliveredSequence) delivered, \(lane.cursor.consumerSequence) received"
+                )
             }
             lane.unreceivedSince = lane.cursor.consumerSequence
         } else if progress.pending == 0 && state.lastSequence > lane.cursor.sequence {
@@ -356,7 +358,8 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         report(.failed(settings.source, detail: "\(error)", disposition))
         board.update(settings.source) {
             $0.state = .degraded
-            $0.trouble = "\(error); nothing is lost: the stream keeps what is not stored, and the lane tries again by itself"
+            $0.trouble =
+                "\(error); nothing is lost: the stream keeps what is not stored, and the lane tries again by itself"
         }
         return disposition
     }

@@ -5,6 +5,9 @@ package struct SourceID: Hashable, Sendable, CustomStringConvertible {
     package let stream: String
     package let filter: String
 
+    /// The filter of a stream that carries one type alone and is read whole.
+    package static let everything = ">"
+
     package init(stream: String, filter: String) {
         self.stream = stream
         self.filter = filter

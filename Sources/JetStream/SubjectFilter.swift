@@ -1,7 +1,7 @@
 /// A NATS subject or subject filter: tokens between dots, `*` for any one token, `>` at the end for one or more.
 ///
 /// Source: https://docs.nats.io/nats-concepts/subjects
-package struct SubjectPattern: Sendable, Hashable, CustomStringConvertible {
+package struct SubjectFilter: Sendable, Hashable, CustomStringConvertible {
     package let description: String
     private let tokens: [Substring]
 
@@ -18,7 +18,7 @@ package struct SubjectPattern: Sendable, Hashable, CustomStringConvertible {
     package var isLiteral: Bool { !tokens.contains { $0 == "*" || $0 == ">" } }
 
     /// True if some subject matches both.
-    package func overlaps(_ other: SubjectPattern) -> Bool {
+    package func overlaps(_ other: SubjectFilter) -> Bool {
         var index = 0
         while index < tokens.count, index < other.tokens.count {
             let (mine, theirs) = (tokens[index], other.tokens[index])
@@ -30,7 +30,7 @@ package struct SubjectPattern: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// True if every subject that matches `other` matches this one: a stream with this subject captures all of `other`.
-    package func covers(_ other: SubjectPattern) -> Bool {
+    package func covers(_ other: SubjectFilter) -> Bool {
         for (index, mine) in tokens.enumerated() {
             guard index < other.tokens.count else { return false }
             if mine == ">" { return true }
