@@ -95,6 +95,8 @@ package struct ConsumerStatus: Sendable, Equatable {
     package let ackFloorStreamSequence: UInt64
     /// Delivered and not acknowledged.
     package let ackPending: Int
+    /// Pull requests that wait for messages.
+    package let waitingRequests: Int
 
     init(_ raw: jsConsumerInfo) {
         stream = raw.Stream.map { String(cString: $0) } ?? ""
@@ -105,5 +107,6 @@ package struct ConsumerStatus: Sendable, Equatable {
         ackFloorConsumerSequence = raw.AckFloor.Consumer
         ackFloorStreamSequence = raw.AckFloor.Stream
         ackPending = Int(raw.NumAckPending)
+        waitingRequests = Int(raw.NumWaiting)
     }
 }

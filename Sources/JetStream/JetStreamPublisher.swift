@@ -30,6 +30,11 @@ package actor JetStreamPublisher {
         package var stored = 0
         /// Already there under the same identifier.
         package var duplicates = 0
+
+        package init(stored: Int = 0, duplicates: Int = 0) {
+            self.stored = stored
+            self.duplicates = duplicates
+        }
     }
 
     /// Unanswered messages at most: the server then tells us when it is slower than we are.

@@ -107,7 +107,10 @@ final class Link: @unchecked Sendable {
     ///
     /// Throws: `.disconnected`, `.closed`, `.messageTooLarge`.
     func publish(_ subject: String, reply: String? = nil, _ payload: [UInt8]) throws(JetStreamError) {
-        let status = natsConnection_PublishRequest(raw, subject, reply, payload, Int32(payload.count))
+        let size = Int32(clamping: payload.count)
+        let status =
+            reply.map { natsConnection_PublishRequest(raw, subject, $0, payload, size) }
+            ?? natsConnection_Publish(raw, subject, payload, size)
         try JetStreamError.check(status, "publish", subject)
     }
 

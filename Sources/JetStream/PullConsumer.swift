@@ -128,8 +128,6 @@ package actor PullConsumer {
                 if ContinuousClock.now >= deadline { return .silent }
                 continue
             }
-            // Nobody listens on the consumer's pull subject: it is gone, or JetStream is.
-            if status == NATS_NO_RESPONDERS { throw error(.consumerNotFound) }
             try JetStreamError.check(status, "fetch", "\(stream)/\(name)")
             guard let raw else { throw error(.misuse) }
             let message = MessageHandle(adopting: raw)
@@ -165,9 +163,23 @@ package actor PullConsumer {
         }
     }
 
-    /// A request without end that brought messages used up its bytes exactly, which the server ends in silence.
+    /// Judges a request that the server did not end.
+    ///
+    /// One that brought messages used up its bytes exactly, which the server ends in silence. One that brought nothing
+    /// met a consumer that is gone, to whose requests nobody answers, or a server that hangs.
     private func checkAnswered(_ delivery: Delivery) throws(JetStreamError) {
-        if delivery.isEmpty { throw error(.timeout) }
+        guard delivery.isEmpty else { return }
+        var options = jsOptions()
+        jsOptions_Init(&options)
+        options.Wait = Self.grace.milliseconds
+        var info: UnsafeMutablePointer<jsConsumerInfo>?
+        var code = jsErrCode(0)
+        let status = js_GetConsumerInfo(&info, link.jetStream, stream, name, &options, &code)
+        jsConsumerInfo_Destroy(info)
+        if status != NATS_OK, code == JSConsumerNotFoundErr || code == JSStreamNotFoundErr {
+            throw error(.consumerNotFound)
+        }
+        throw error(.timeout)
     }
 
     private func pendingInLibrary() throws(JetStreamError) -> Int32 {
