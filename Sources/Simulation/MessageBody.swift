@@ -1,3 +1,5 @@
+import Records
+
 /// A message before it is bytes: its keys in the collector's order, each with its JSON text.
 struct MessageBody: Sendable {
     struct Field: Sendable {
@@ -59,15 +61,9 @@ enum PythonText {
         return sign + plain + (plain.contains(".") ? "" : ".0")
     }
 
-    /// A time as in `2026-11-20T08:28:38.062000+00:00`, not before 1970.
+    /// A time as in `2026-11-20T08:28:38.062000+00:00`.
     static func isoTime(_ milliseconds: Int64) -> String {
-        let (days, rest) = milliseconds.quotientAndRemainder(dividingBy: 86_400_000)
-        let (year, month, day) = civil(days)
-        let hour = padded(UInt64(rest / 3_600_000), to: 2)
-        let minute = padded(UInt64(rest / 60_000 % 60), to: 2)
-        let second = padded(UInt64(rest / 1_000 % 60), to: 2)
-        let date = "\(year)-\(padded(UInt64(month), to: 2))-\(padded(UInt64(day), to: 2))"
-        return "\(date)T\(hour):\(minute):\(second).\(padded(UInt64(rest % 1_000), to: 3))000+00:00"
+        Timestamp(milliseconds: milliseconds).description.dropLast() + "+00:00"
     }
 
     static func padded(_ value: UInt64, to width: Int) -> String {
@@ -80,19 +76,5 @@ enum PythonText {
         while text.last == "0" { text.removeLast() }
         if text.last == "." { text.removeLast() }
         return String(text)
-    }
-
-    /// Year, month and day of a day counted from 1970-01-01, not before it.
-    ///
-    /// Source: https://howardhinnant.github.io/date_algorithms.html#civil_from_days
-    private static func civil(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let shifted = days + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
     }
 }
