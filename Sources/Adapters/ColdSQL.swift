@@ -77,7 +77,9 @@ enum ColdSQL {
 
     // MARK: Lease
 
-    /// $1 holder, $2 host, $3 length in milliseconds. An expiry further ahead than a lease lasts counts as past.
+    /// $1 = holder, $2 = host, $3 = length in milliseconds.
+    ///
+    /// An expiry further ahead than a lease lasts counts as past.
     static let acquireLease = """
         UPDATE thermocline_store.archive_lease
         SET token = token + CASE WHEN holder = $1 AND expires_at > now() THEN 0 ELSE 1 END,

@@ -92,7 +92,9 @@ enum HotSQL {
     static let insertPosition = """
         INSERT INTO thermocline_store.ingest_position (stream, filter) VALUES ($1, $2) ON CONFLICT DO NOTHING
         """
-    /// $3 = `ingest.takeover` in milliseconds. A `seen_at` in the future counts as old.
+    /// $3 = `ingest.takeover` in milliseconds.
+    ///
+    /// A `seen_at` in the future counts as old.
     static let readOwner = """
         SELECT p.owner, p.owner_host, p.backend_pid, p.seen_at,
             p.seen_at > now() - $3 * interval '1 ms' AND p.seen_at <= now() AND a.pid IS NOT NULL AS live
@@ -192,7 +194,9 @@ enum HotSQL {
 
     // MARK: Archive
 
-    /// $1 = width of a range in microseconds, $2 = types. Rows of a null stamp count, and change nothing.
+    /// $1 = width of a range in microseconds, $2 = types.
+    ///
+    /// Rows of a null stamp count, and change nothing.
     static let activity = """
         SELECT type, start, md5(string_agg(
                 bucket::text || ' ' || writer || ' ' || stamp::text, ',' ORDER BY bucket, writer COLLATE "C")

@@ -185,7 +185,7 @@ package actor PostgresLane: LaneSession {
         )
     }
 
-    /// After a fence that matched nothing: who has the lane, and did an earlier commit of ours win?
+    /// Tells, after a fence that matched nothing, who has the lane, and whether an earlier commit of ours won.
     private func whoseLane() async throws(StoreError) -> CommitOutcome {
         let found = try await at("hot", "read the position of \(source)") { () throws(PostgresError) in
             try await connection.execute(HotSQL.readPosition, key)

@@ -324,7 +324,9 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         lane.cursor.skip(to: last, messageTime: time)
     }
 
-    /// Opens the lane and reads until `stop` opens. False where a live owner holds it.
+    /// Opens the lane and reads until `stop` opens.
+    ///
+    /// False where a live owner holds it.
     package func ingest(until stop: Latch) async throws -> Bool {
         guard var lane = try await open() else { return false }
         do {

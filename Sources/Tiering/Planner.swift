@@ -55,7 +55,9 @@ package struct PruneClock: Sendable, Equatable {
     }
 }
 
-/// Decides, from what hot holds and what the ledger says, which transfers need work. Pure; every pass asks anew.
+/// Decides, from what hot holds and what the ledger says, which transfers need work.
+///
+/// Pure; every pass asks anew.
 package struct Planner: Sendable {
     package let policy: ArchivePolicy
 

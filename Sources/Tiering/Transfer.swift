@@ -3,7 +3,7 @@ package import Records
 
 /// One range of one type on its way from hot to cold, as the ledger in the cold database has it.
 package struct Transfer: Sendable, Equatable {
-    /// planned → copied → verified → pruned | mismatched | unaccounted | failed
+    /// How far it has come: planned → copied → verified → pruned, or mismatched, unaccounted, failed.
     package enum State: String, Sendable, CaseIterable {
         /// To be copied (again).
         case planned

@@ -1,7 +1,9 @@
 import Digest
 package import Records
 
-/// Carries one transfer through its steps: copy, verify, prune. Each step is one transaction that records itself.
+/// Carries one transfer through its steps: copy, verify, prune.
+///
+/// Each step is one transaction that records itself.
 package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sendable {
     package let source: Source
     package let target: Target

@@ -51,7 +51,7 @@ struct StreamTests {
     @Test func `the streams that capture a pattern are found, wildcards on either side`() async throws {
         let fixture = try await Fixture()
         func capturing(_ text: String) async throws -> [String] {
-            try await fixture.connection.streams(capturing: #require(SubjectPattern(text))).map(\.name)
+            try await fixture.connection.streams(capturing: #require(SubjectFilter(text))).map(\.name)
         }
         #expect(try await capturing("\(fixture.stream).a.b") == [fixture.stream])
         #expect(try await capturing("*.a.b").contains(fixture.stream))

@@ -1,7 +1,7 @@
 import JetStream
 import Testing
 
-@Suite struct SubjectPatternTests {
+@Suite struct SubjectFilterTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let first: String
         let second: String
@@ -42,8 +42,8 @@ import Testing
         Case("*.*", "trade.>", overlaps: true),
     ])
     func `overlap is symmetric, covering is not`(_ pair: Case) throws {
-        let first = try #require(SubjectPattern(pair.first))
-        let second = try #require(SubjectPattern(pair.second))
+        let first = try #require(SubjectFilter(pair.first))
+        let second = try #require(SubjectFilter(pair.second))
         #expect(first.overlaps(second) == pair.overlaps)
         #expect(second.overlaps(first) == pair.overlaps)
         #expect(first.covers(second) == pair.covers)
@@ -52,12 +52,12 @@ import Testing
 
     @Test(arguments: ["", ".", "a.", ".a", "a..b", "a.>.b", "a b", ">.>", "a\t.b"])
     func `what is no pattern is refused`(_ text: String) {
-        #expect(SubjectPattern(text) == nil)
+        #expect(SubjectFilter(text) == nil)
     }
 
     @Test func `a pattern without wildcards names one subject`() throws {
-        #expect(try #require(SubjectPattern("a.b>c.*d")).isLiteral)
-        #expect(try !#require(SubjectPattern("a.*")).isLiteral)
-        #expect(try !#require(SubjectPattern("a.>")).isLiteral)
+        #expect(try #require(SubjectFilter("a.b>c.*d")).isLiteral)
+        #expect(try !#require(SubjectFilter("a.*")).isLiteral)
+        #expect(try !#require(SubjectFilter("a.>")).isLiteral)
     }
 }
