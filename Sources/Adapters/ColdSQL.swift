@@ -104,11 +104,12 @@ enum ColdSQL {
         \(TierSQL.micros("updated_at")), \(TierSQL.micros("verified_at")), \(TierSQL.micros("pruned_at"))
         """
     static let readLedger = "SELECT \(fields) FROM thermocline_store.transfer"
-    static let readTransfer = "\(readLedger) WHERE id = $1"
-    static let readRequest = "\(readLedger) WHERE request = $1 ORDER BY range_start, type"
-    static let readOverlapping = """
-        \(readLedger) WHERE type = $1 AND range_start < $3 AND range_end > $2 ORDER BY range_start
+    /// $1 = the id of a transfer or of a request.
+    static let readTransferOrRequest = """
+        \(readLedger) WHERE id::text = $1 OR request::text = $1 ORDER BY range_start, type
         """
+    /// What moved last comes first.
+    static let readNewest = "\(readLedger) ORDER BY updated_at DESC, range_start DESC LIMIT 1000"
     /// What an operator asked for (`request`, `prunes`) is written at the first insert only.
     static let record = """
         INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes, attempt, stamp,
@@ -129,7 +130,8 @@ enum ColdSQL {
             state = CASE WHEN transfer.state = 'planned' THEN 'failed' ELSE transfer.state END,
             attempt = transfer.attempt + 1, error = excluded.error, updated_at = now()
         """
-    /// An operator's request: a range that halts or failed starts over, any other keeps its state.
+    /// An operator's request: a range that halts or failed starts over, and ($7) one that hot changed since; any other
+    /// keeps its state.
     static let request = """
         INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes)
         VALUES ($1, $2, $3, $4, 'planned', $5, $6)
@@ -138,6 +140,7 @@ enum ColdSQL {
             attempt = 0,
             error = NULL,
             state = CASE WHEN transfer.state IN ('mismatched', 'failed', 'unaccounted') THEN 'planned'
+                WHEN $7 AND transfer.state IN ('verified', 'pruned') THEN 'planned'
                 ELSE transfer.state END
         RETURNING \(fields)
         """

@@ -92,6 +92,14 @@ package struct PostgresTiers: ArchiveTiers {
         }
     }
 
+    /// Ledger rows for the control plane, read without lease or fence: looking is free.
+    func transfers(_ sql: String, _ parameters: [String?]) async throws(StoreError) -> [Transfer] {
+        let found = try await withCold("read the ledger") { connection throws(PostgresError) in
+            try await connection.execute(sql, parameters)
+        }
+        return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
+    }
+
     // MARK: Take-over
 
     package func takeOver(_ token: Int64) async throws(StoreError) {

@@ -32,6 +32,16 @@ package final class Bell: Sendable {
         }
     }
 
+    /// Returns at the first ring, or when `stop` opens.
+    package func wait(orFor stop: Latch) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.waitForRing() }
+            group.addTask { await stop.wait() }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
     private func waitForRing() async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in

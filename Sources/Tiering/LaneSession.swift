@@ -53,6 +53,13 @@ package struct Gap: Sendable, Equatable {
         self.lastSequence = lastSequence
         self.isSuspected = isSuspected
     }
+
+    /// What is missing, for a person.
+    package var summary: String {
+        let first = firstSequence.map { "\($0)" } ?? "unknown"
+        let last = lastSequence.map { "\($0)" } ?? "unknown"
+        return "sequences \(first) to \(last) of epoch \(epoch)\(isSuspected ? ", not all of them ours" : "")"
+    }
 }
 
 /// A message kept aside whole, with the reason.
