@@ -24,7 +24,10 @@ struct JSONTests {
 
     @Test func `white space may stand around every token and nothing else`() {
         #expect(reason(" \n\t\r{ \"amount\" : 1 , \"ts_ms\" :\n1795000000000 } \r\n") == nil)
-        for text in ["\u{FEFF}\(Self.valid)", "\(Self.valid)\0", "\(Self.valid)\(Self.valid)", "/**/\(Self.valid)", "\(Self.valid),"] {
+        for text in [
+            "\u{FEFF}\(Self.valid)", "\(Self.valid)\0", "\(Self.valid)\(Self.valid)", "/**/\(Self.valid)",
+            "\(Self.valid),",
+        ] {
             #expect(reason(text) == .invalidJSON, "\(text)")
         }
     }
@@ -32,15 +35,19 @@ struct JSONTests {
     @Test(arguments: [
         "", "[]", "1", "null", #""{}""#, "{", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{a:1}", "{'a':1}",
         #"{"a":01}"#, #"{"a":-}"#, #"{"a":1.}"#, #"{"a":.5}"#, #"{"a":1e}"#, #"{"a":+1}"#, #"{"a":0x1}"#, #"{"a":NaN}"#,
-        #"{"a":-Infinity}"#, #"{"a":tru}"#, #"{"a":True}"#, #"{"a":[1,]}"#, #"{"a":[1 2]}"#, #"{"a":"\x41"}"#, #"{"a":"\u12"}"#,
+        #"{"a":-Infinity}"#, #"{"a":tru}"#, #"{"a":True}"#, #"{"a":[1,]}"#, #"{"a":[1 2]}"#, #"{"a":"\x41"}"#,
+        #"{"a":"\u12"}"#,
         #"{"a":"\u12G4"}"#, "{\"a\":\"\n\"}", #"{"a":"x}"#, #"{"a":"\"#,
     ])
     func `what is not one JSON object is refused`(_ text: String) { #expect(reason(text) == .invalidJSON) }
 
-    @Test(arguments: [
-        [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xFF, 0xFE], [0xC3], [0xE2, 0x82], [0xF4, 0x90, 0x80, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],
-        [0x80], [0xE0, 0x9F, 0xBF], [0xF5, 0x80, 0x80, 0x80],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xFF, 0xFE], [0xC3], [0xE2, 0x82], [0xF4, 0x90, 0x80, 0x80],
+            [0xF0, 0x8F, 0xBF, 0xBF],
+            [0x80], [0xE0, 0x9F, 0xBF], [0xF5, 0x80, 0x80, 0x80],
+        ] as [[UInt8]]
+    )
     func `bytes that are not UTF-8 are refused wherever they stand`(_ bytes: [UInt8]) {
         for key in ["label", "publisher", "unknown"] {
             #expect(reason(bytes: Array("{\"\(key)\":\"".utf8) + bytes + Array("\"}".utf8)) == .invalidUTF8)
@@ -100,6 +107,8 @@ struct JSONTests {
         limits = DecodeLimits()
         limits.textBytes = 3
         #expect(reason(bytes: Array(#"{"label":"abc",\#(Self.valid.dropFirst())"#.utf8), limits: limits) == nil)
-        #expect(reason(bytes: Array(#"{"label":"abcd",\#(Self.valid.dropFirst())"#.utf8), limits: limits) == .textTooLong)
+        #expect(
+            reason(bytes: Array(#"{"label":"abcd",\#(Self.valid.dropFirst())"#.utf8), limits: limits) == .textTooLong
+        )
     }
 }

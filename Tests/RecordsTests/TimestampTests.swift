@@ -8,8 +8,10 @@ struct TimestampTests {
     private static let instant = Timestamp(milliseconds: 1_723_161_346_087)
 
     @Test(arguments: [
-        "1723161346087", "1723161346087.0", "1.723161346087e12", #""1723161346087""#, "1723161346087000", "1723161346087000000",
-        "1723161346.087", #""2024-08-08T23:55:46.087Z""#, #""2024-08-08 23:55:46.087""#, #""2024-08-08T23:55:46.087+00:00Z""#,
+        "1723161346087", "1723161346087.0", "1.723161346087e12", #""1723161346087""#, "1723161346087000",
+        "1723161346087000000",
+        "1723161346.087", #""2024-08-08T23:55:46.087Z""#, #""2024-08-08 23:55:46.087""#,
+        #""2024-08-08T23:55:46.087+00:00Z""#,
         #""2024-08-09T07:55:46.087+08:00""#, #""2024-08-08T18:55:46.087-05:00""#, #""2024-08-08T20:25:46.087-03:30""#,
         #""2024-08-08T23:55:46.087000+0000""#, #""2024-08-09T01:55:46.087+02""#, #""2024-08-08T23:55:46.087000999Z""#,
     ])
@@ -23,10 +25,14 @@ struct TimestampTests {
     }
 
     @Test(arguments: [
-        "true", "[]", "{}", #""""#, #""now""#, #""infinity""#, #""yesterday""#, #""08/08/2024 23:57:58""#, #""2024-02-30T00:00:00Z""#,
-        #""2023-02-29 00:00:00""#, #""2024-08-08T24:00:00Z""#, #""2024-08-08T23:60:00Z""#, #""2016-12-31T23:59:60Z""#, #""2024-08-08""#,
-        #""2024-08-08T23:55:46 Z""#, #"" 2024-08-08T23:55:46Z""#, #""2024-08-08T23:55:46.Z""#, #""2024-08-08T23:55:46+8""#,
-        #""2024-08-08T23:55:46+08:00Z""#, #""2024-08-08T23:55:46+16:00""#, #""2024-08-08T23:55:46ZZ""#, "1e30", "9223372036854775808000",
+        "true", "[]", "{}", #""""#, #""now""#, #""infinity""#, #""yesterday""#, #""08/08/2024 23:57:58""#,
+        #""2024-02-30T00:00:00Z""#,
+        #""2023-02-29 00:00:00""#, #""2024-08-08T24:00:00Z""#, #""2024-08-08T23:60:00Z""#, #""2016-12-31T23:59:60Z""#,
+        #""2024-08-08""#,
+        #""2024-08-08T23:55:46 Z""#, #"" 2024-08-08T23:55:46Z""#, #""2024-08-08T23:55:46.Z""#,
+        #""2024-08-08T23:55:46+8""#,
+        #""2024-08-08T23:55:46+08:00Z""#, #""2024-08-08T23:55:46+16:00""#, #""2024-08-08T23:55:46ZZ""#, "1e30",
+        "9223372036854775808000",
     ])
     func `what is no time is refused in every key`(_ text: String) {
         for key in ["reading_ts_ms", "ts_ms", "timestamp", "settled_at"] {
@@ -35,7 +41,10 @@ struct TimestampTests {
         }
     }
 
-    @Test(arguments: ["0", "1", "-1723161346087", "9223372036854775807", "4102444800000", "253402300799999", #""1970-01-01T00:00:00Z""#, "1230767999999"])
+    @Test(arguments: [
+        "0", "1", "-1723161346087", "9223372036854775807", "4102444800000", "253402300799999",
+        #""1970-01-01T00:00:00Z""#, "1230767999999",
+    ])
     func `a time outside the window is refused`(_ text: String) {
         for key in ["reading_ts_ms", "ts_ms", "timestamp"] {
             #expect(refusal(Self.type, [key: text]) == .timeOutOfRange, "\(key)")
@@ -66,23 +75,42 @@ struct TimestampTests {
     }
 
     @Test func `two tellings of one time must agree`() {
-        #expect(refusal(.liquidation, ["liquidation_time": #""2026-11-18T08:26:40+00:00""#, "liquidation_ts_ms": "1794990400000"]) == nil)
-        #expect(refusal(.liquidation, ["liquidation_time": #""2026-11-18T08:26:40""#, "liquidation_ts_ms": "1794990400999"]) == nil)
         #expect(
-            refusal(.liquidation, ["liquidation_time": #""2026-11-18T08:26:40.5Z""#, "liquidation_ts_ms": "1794990400499"])
+            refusal(
+                .liquidation,
+                ["liquidation_time": #""2026-11-18T08:26:40+00:00""#, "liquidation_ts_ms": "1794990400000"]
+            ) == nil
+        )
+        #expect(
+            refusal(
+                .liquidation,
+                ["liquidation_time": #""2026-11-18T08:26:40""#, "liquidation_ts_ms": "1794990400999"]
+            ) == nil
+        )
+        #expect(
+            refusal(
+                .liquidation,
+                ["liquidation_time": #""2026-11-18T08:26:40.5Z""#, "liquidation_ts_ms": "1794990400499"]
+            )
                 == .aliasesDisagree
         )
         #expect(
-            refusal(.liquidation, ["liquidation_time": #""2011-01-01T00:00:00Z""#, "liquidation_ts_ms": "1794990400000"])
+            refusal(
+                .liquidation,
+                ["liquidation_time": #""2011-01-01T00:00:00Z""#, "liquidation_ts_ms": "1794990400000"]
+            )
                 == .aliasesDisagree
         )
     }
 
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00Z"), (1_795_163_317_413_936, "2026-11-20T08:28:37.413936Z"), (-1, "1969-12-31T23:59:59.999999Z"),
-        (951_782_400_000_000, "2000-02-29T00:00:00Z"), (253_402_300_799_000_000, "9999-12-31T23:59:59Z"),
-        (1_000, "1970-01-01T00:00:00.001000Z"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00Z"), (1_795_163_317_413_936, "2026-11-20T08:28:37.413936Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00Z"), (253_402_300_799_000_000, "9999-12-31T23:59:59Z"),
+            (1_000, "1970-01-01T00:00:00.001000Z"),
+        ] as [(Int64, String)]
+    )
     func `a timestamp survives its text`(_ micros: Int64, _ text: String) {
         #expect(Timestamp(micros: micros).description == text)
         #expect(Timestamp(iso8601: text, zoneRequired: true) == Timestamp(micros: micros))
@@ -99,7 +127,9 @@ struct TimestampTests {
     @Test func `a zone can be required`() {
         #expect(Timestamp(iso8601: "2026-11-20T08:28:37") != nil)
         #expect(Timestamp(iso8601: "2026-11-20T08:28:37", zoneRequired: true) == nil)
-        #expect(Timestamp(iso8601: "2026-11-20T08:28:37+01:00", zoneRequired: true)?.description == "2026-11-20T07:28:37Z")
+        #expect(
+            Timestamp(iso8601: "2026-11-20T08:28:37+01:00", zoneRequired: true)?.description == "2026-11-20T07:28:37Z"
+        )
     }
 
     @Test func `every day of eight centuries survives its text`() throws {
@@ -111,5 +141,7 @@ struct TimestampTests {
 }
 
 extension RecordType {
-    fileprivate static var liquidation: RecordType { Catalog.standard.types.first { $0.name == "liquidation" } ?? .testReading }
+    fileprivate static var liquidation: RecordType {
+        Catalog.standard.types.first { $0.name == "liquidation" } ?? .testReading
+    }
 }
