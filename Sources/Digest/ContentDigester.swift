@@ -25,13 +25,13 @@ package struct ContentDigester: Sendable {
         while try reader.next(in: rows) {
             content.removeAll()
             try identity.appendContent(of: reader.fields, in: rows, to: &content)
-            sum += Summary(rows: 1, digest: Self.hash(content.bytes))
+            sum += Summary(rows: 1, digest: Self.hash(content))
         }
         return sum
     }
 
-    private static func hash(_ bytes: [UInt8]) -> Digest128 {
-        let hash = bytes.withUnsafeBytes { XXH3_128bits($0.baseAddress, $0.count) }
+    private static func hash(_ content: RowWriter) -> Digest128 {
+        let hash = content.storage.withUnsafeBytes { XXH3_128bits($0.baseAddress, content.count) }
         return Digest128(high: hash.high64, low: hash.low64)
     }
 }

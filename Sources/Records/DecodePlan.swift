@@ -1,5 +1,7 @@
 /// A record type compiled for decoding: every key a number, every column a list of numbers.
-struct DecodePlan: Sendable {
+///
+/// Classes, because a message hands them around and a struct of many arrays costs a retain for each.
+final class DecodePlan: Sendable {
     struct Pattern: Sendable {
         let first: [UInt8]
         let variant: Int?
@@ -13,12 +15,20 @@ struct DecodePlan: Sendable {
         case levels(slot: Int, side: Int, Column.Half)
         case variant
     }
-    struct ColumnPlan: Sendable {
+    final class ColumnPlan: Sendable {
         let name: String
         let kind: Column.Kind
         let isNullable: Bool
         let rule: Rule
         let source: Source
+
+        init(_ column: Column, source: Source) {
+            name = column.name
+            kind = column.kind
+            isNullable = column.isNullable
+            rule = DecodePlan.rule(column.rule)
+            self.source = source
+        }
     }
     /// Slots of the keys that every type has.
     enum Common { static let exchange = 0, marketType = 1, symbol = 2, dataType = 3, published = 4, timestamp = 5 }
@@ -52,10 +62,7 @@ struct DecodePlan: Sendable {
         var sides: [String] = []
         columns = type.columns.map { column in
             ColumnPlan(
-                name: column.name,
-                kind: column.kind,
-                isNullable: column.isNullable,
-                rule: Self.rule(column.rule),
+                column,
                 source: Self.source(column.source, variants: variantNames, sides: &sides, slot: slot)
             )
         }
@@ -90,7 +97,7 @@ struct DecodePlan: Sendable {
         return names.filter { $0 != "unspecified" } + ["unspecified"]
     }
 
-    private static func rule(_ rule: Column.Rule) -> Rule {
+    fileprivate static func rule(_ rule: Column.Rule) -> Rule {
         switch rule {
         case .any: .any
         case .nonNegative: .nonNegative

@@ -58,14 +58,14 @@ struct DecodeScratch: Sendable {
 
     /// Writes the natural key of the row's fields.
     mutating func appendKey(_ identity: RowIdentity) throws(CopyRowError) {
-        let bytes = row.bytes
+        let bytes = row.storage
         let fields = self.fields
         try identity.appendKey(of: fields, in: bytes.span, to: &key)
     }
 
     /// Notes the field that was just written, its length included.
     mutating func endField(from start: Int) {
-        let length = CopyRowReader.int32(row.bytes.span, start)
+        let length = CopyRowReader.int32(row.storage.span, start)
         fields.append(CopyRowReader.Field(start: start + 4, length: Int(length)))
     }
 }

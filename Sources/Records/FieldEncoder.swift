@@ -99,7 +99,7 @@ struct FieldEncoder: Sendable {
         }
         if case .oneOf(let words) = column.rule {
             out.lowercase(from: start)
-            for word in words where DecodePlan.equal(word, out.bytes.span, start, out.count) {
+            for word in words where DecodePlan.equal(word, out.storage.span, start, out.count) {
                 out.endField(start)
                 return
             }
@@ -141,6 +141,7 @@ struct FieldEncoder: Sendable {
         _ name: String,
         at offset: Int
     ) throws(DecodeError) -> Timestamp {
+        if let time = Timestamp(digits: bytes, start, end) { return time }
         // ISO 8601 has its first hyphen after four digits.
         if end - start > 4, bytes[start + 4] == 0x2D, bytes[start] != 0x2D {
             if let time = Timestamp(iso8601: bytes, start, end) { return time }

@@ -1,17 +1,22 @@
 /// The keys a decoder knows, found by their bytes without hashing whole strings.
 struct KeyTable: Sendable {
     private let names: [[UInt8]]
+    /// The names one after the other, and where each begins; one place more than there are names.
+    private let text: [UInt8]
+    private let starts: [Int]
     /// Slot by hash, −1 where free; collisions stand in the next free place.
-    private let table: [Int16]
+    private let table: [Int]
 
     init(_ names: [String]) {
         precondition(names.count <= 128, "a record type has at most 128 keys")
         self.names = names.map { Array($0.utf8) }
-        var table = [Int16](repeating: -1, count: 256)
+        text = self.names.flatMap { $0 }
+        starts = self.names.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
+        var table = [Int](repeating: -1, count: 256)
         for (slot, name) in self.names.enumerated() {
             var place = Self.hash(name.span, 0, name.count)
             while table[place] >= 0 { place = (place + 1) & 255 }
-            table[place] = Int16(slot)
+            table[place] = slot
         }
         self.table = table
     }
@@ -22,12 +27,19 @@ struct KeyTable: Sendable {
     func slot(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
         guard start < end else { return nil }
         var place = Self.hash(bytes, start, end)
-        while true {
-            let slot = Int(table[place])
-            guard slot >= 0 else { return nil }
-            if DecodePlan.equal(names[slot], bytes, start, end) { return slot }
+        while table[place] >= 0 {
+            if equals(table[place], bytes, start, end) { return table[place] }
             place = (place + 1) & 255
         }
+        return nil
+    }
+
+    private func equals(_ slot: Int, _ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
+        let from = starts[slot]
+        guard starts[slot + 1] - from == end - start else { return false }
+        let text = self.text.span
+        for index in 0..<end - start where text[from + index] != bytes[start + index] { return false }
+        return true
     }
 
     /// The name of a slot, for messages to people.

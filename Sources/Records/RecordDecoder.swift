@@ -150,13 +150,15 @@ package struct RecordDecoder: Sendable {
     }
 
     private func agrees(_ scratch: DecodeScratch, _ start: Int, _ kind: Column.Kind) -> Bool {
-        let written = scratch.row.bytes.span
-        let other = scratch.other.bytes.span
+        let written = scratch.row.storage.span
+        let other = scratch.other.storage.span
         if kind == .timestamp {
             let a = Timestamp(postgresMicros: CopyRowReader.int64(written, start + 4))
             return a.agrees(with: Timestamp(postgresMicros: CopyRowReader.int64(other, 4)))
         }
-        return DecodePlan.equal(scratch.other.bytes, written, start, scratch.row.count)
+        guard scratch.other.count == scratch.row.count - start else { return false }
+        for index in 0..<scratch.other.count where other[index] != written[start + index] { return false }
+        return true
     }
 
     private func appendLevels(

@@ -39,8 +39,8 @@ package struct RowBatch: Sendable {
                 keyLength: scratch.key.count
             )
         )
-        bytes.append(contentsOf: scratch.row.bytes)
-        keys.append(contentsOf: scratch.key.bytes)
+        bytes.append(contentsOf: scratch.row.storage[..<scratch.row.count])
+        keys.append(contentsOf: scratch.key.storage[..<scratch.key.count])
     }
 
     /// Keeps the first of rows with an equal natural key, sorts the rest by key (ts first); returns how many it dropped.

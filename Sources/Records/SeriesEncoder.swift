@@ -41,7 +41,7 @@ struct SeriesEncoder {
             }
             try expectSame(scratch, start, 0, subject.exchangeEnd, "exchange", at: value.start)
         } else {
-            let subjectBytes = scratch.subject.bytes
+            let subjectBytes = scratch.subject.storage
             scratch.row.append(subjectBytes.span, 0, subject.exchangeEnd)
         }
         scratch.row.endField(start)
@@ -100,7 +100,7 @@ struct SeriesEncoder {
             guard isSymbol else { throw DecodeError(.invalidSymbol, at: value.start, "symbol is not a symbol") }
             try expectSame(scratch, start, subject.exchangeEnd, scratch.subject.count, "symbol", at: value.start)
         } else {
-            let subjectBytes = scratch.subject.bytes
+            let subjectBytes = scratch.subject.storage
             scratch.row.append(subjectBytes.span, subject.exchangeEnd, scratch.subject.count)
         }
         scratch.row.endField(start)
@@ -116,9 +116,9 @@ struct SeriesEncoder {
         _ name: String,
         at offset: Int
     ) throws(DecodeError) {
-        let row = scratch.row.bytes.span
-        let subject = scratch.subject.bytes.span
-        var isSame = row.count - start == end - from
+        let row = scratch.row.storage.span
+        let subject = scratch.subject.storage.span
+        var isSame = scratch.row.count - start == end - from
         var index = from
         while isSame, index < end {
             isSame = row[start + index - from] == subject[index]

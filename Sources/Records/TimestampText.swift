@@ -69,16 +69,36 @@ extension Timestamp: CustomStringConvertible {
     /// Within 1973 to 5138 no two units overlap, and the window of event time is far narrower. Digits below a microsecond
     /// are cut.
     init?(number: DecimalText, _ bytes: Span<UInt8>) {
-        guard let whole = number.scaled(bytes, by: 0) else { return nil }
-        let shift: Int
-        switch whole.magnitude {
-        case 0..<100_000_000_000: shift = 6
-        case 0..<100_000_000_000_000: shift = 3
-        case 0..<100_000_000_000_000_000: shift = 0
-        default: shift = -3
-        }
-        guard let micros = number.scaled(bytes, by: shift) else { return nil }
+        guard let whole = number.scaled(bytes, by: 0),
+            let micros = number.scaled(bytes, by: Self.decimalsToMicros(whole))
+        else { return nil }
         self.init(micros: micros)
+    }
+
+    /// The common case of the above, digits only: nil also for numbers that need the other way.
+    init?(digits bytes: Span<UInt8>, _ start: Int, _ end: Int) {
+        guard end > start, end - start <= 18 else { return nil }
+        var value: Int64 = 0
+        for index in start..<end {
+            let digit = bytes[index] &- 0x30
+            guard digit <= 9 else { return nil }
+            value = value &* 10 &+ Int64(digit)
+        }
+        switch Self.decimalsToMicros(value) {
+        case 6: self.init(micros: value * 1_000_000)
+        case 3: self.init(micros: value * 1_000)
+        case 0: self.init(micros: value)
+        default: self.init(micros: value / 1_000)
+        }
+    }
+
+    private static func decimalsToMicros(_ value: Int64) -> Int {
+        switch value.magnitude {
+        case 0..<100_000_000_000: 6
+        case 0..<100_000_000_000_000: 3
+        case 0..<100_000_000_000_000_000: 0
+        default: -3
+        }
     }
 
     /// Whether two tellings of one instant agree: to the millisecond, or to the second where one has only seconds.

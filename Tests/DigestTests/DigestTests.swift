@@ -136,7 +136,10 @@ struct DigestTests {
         let digest = Digest128(high: 0x0123, low: .max)
         #expect(digest.description == "0000000000000123ffffffffffffffff")
         #expect(Digest128(digest.description) == digest)
-        for text in ["", "0", "G000000000000123ffffffffffffffff", "0000000000000123FFFFFFFFFFFFFFFF", "+000000000000123ffffffffffffffff"] {
+        for text in [
+            "", "0", "G000000000000123ffffffffffffffff", "0000000000000123FFFFFFFFFFFFFFFF",
+            "+000000000000123ffffffffffffffff",
+        ] {
             #expect(Digest128(text) == nil)
         }
         #expect(digest &+ digest &- digest == digest)
@@ -144,7 +147,8 @@ struct DigestTests {
     }
 
     @Test func `SHA-256 matches the published vector`() {
-        let hash = SHA256.hash(Array("abc".utf8)).map { String($0, radix: 16) }.map { $0.count == 1 ? "0" + $0 : $0 }.joined()
+        let hash = SHA256.hash(Array("abc".utf8)).map { String($0, radix: 16) }.map { $0.count == 1 ? "0" + $0 : $0 }
+            .joined()
         #expect(hash == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     }
 }

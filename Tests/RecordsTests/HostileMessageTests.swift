@@ -70,7 +70,9 @@ struct HostileMessageTests {
     }
 
     /// What a column holds and what it should; nil for keys that are provenance or checked elsewhere.
-    private func compare(_ key: String, _ value: Any, _ row: RowValues, _ type: RecordType) -> (RowValues.Value, RowValues.Value)? {
+    private func compare(_ key: String, _ value: Any, _ row: RowValues, _ type: RecordType) -> (
+        RowValues.Value, RowValues.Value
+    )? {
         let time = (value as? Int64).map { RowValues.Value.timestamp(Timestamp(milliseconds: $0)) } ?? .null
         switch key {
         case "data_type", "instrument_id": return nil
@@ -82,7 +84,9 @@ struct HostileMessageTests {
         case "bids_count": return (count(row["bid_price"]), .integer(value as? Int64 ?? -1))
         case "asks_count": return (count(row["ask_price"]), .integer(value as? Int64 ?? -1))
         case "best_bid_price", "best_bid_quantity", "best_ask_price", "best_ask_quantity":
-            guard case .decimals(let all) = row[String(key.dropFirst(5))], let best = all.first else { return (.null, time) }
+            guard case .decimals(let all) = row[String(key.dropFirst(5))], let best = all.first else {
+                return (.null, time)
+            }
             return (.decimal(best), decimal(value))
         case "last_update_id": return (row[key], (value as? Int64).map { .integer($0) } ?? .null)
         case "open_interest_value": return (row["open_interest"], decimal(value))

@@ -23,7 +23,9 @@ struct MutationTests {
     @Test func `mutated messages are rows or errors`() throws {
         var generator = Generator(state: Self.seed)
         let messages = try RecordedData.eraC().filter { $0.payload.count < 4_000 }
-        let fragments = ["1e999999999", "\\ud800", "\\u0000", "null", "[[[[", "}}", "-", ".", "\"\"", "1E-100", "{\"price\":"]
+        let fragments = [
+            "1e999999999", "\\ud800", "\\u0000", "null", "[[[[", "}}", "-", ".", "\"\"", "1E-100", "{\"price\":",
+        ]
         var refused = 0
         for _ in 0..<4_000 {
             let message = try #require(messages.randomElement(using: &generator))
@@ -33,7 +35,11 @@ struct MutationTests {
                 switch Int.random(in: 0..<5, using: &generator) {
                 case 0: payload[offset] = UInt8.random(in: 0...255, using: &generator)
                 case 1: payload.removeSubrange(offset..<min(payload.count, offset + 5))
-                case 2: payload.insert(contentsOf: Array((fragments.randomElement(using: &generator) ?? "").utf8), at: offset)
+                case 2:
+                    payload.insert(
+                        contentsOf: Array((fragments.randomElement(using: &generator) ?? "").utf8),
+                        at: offset
+                    )
                 case 3: payload.removeLast(payload.count - offset)
                 default: payload[offset] = 0x30 + UInt8.random(in: 0...9, using: &generator)
                 }

@@ -112,7 +112,11 @@ struct RecordedDataTests {
             try decoder.decode(
                 message.payload.span,
                 subject: Array(message.subject.utf8).span,
-                origin: MessageOrigin(sequence: UInt64(index), time: message.receivedAt, receivedAt: message.receivedAt),
+                origin: MessageOrigin(
+                    sequence: UInt64(index),
+                    time: message.receivedAt,
+                    receivedAt: message.receivedAt
+                ),
                 into: &rows
             )
             try add(rows, type, message.firstToken, to: &tallies[message.firstToken, default: Tally()])

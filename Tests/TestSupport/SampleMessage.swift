@@ -5,7 +5,9 @@ package struct SampleMessage: Sendable {
     package let subject: String
     package let payload: [UInt8]
 
-    /// Message `number` of a type; other numbers have other natural keys. `values` replaces the JSON text of keys.
+    /// Makes message `number` of a type; other numbers have other natural keys.
+    ///
+    /// `values` replaces the JSON text of keys.
     package init(_ type: RecordType, number: Int = 0, values: [String: String] = [:]) {
         let first = type.subjects[0].first
         let milliseconds = 1_795_000_000_000 + Int64(number)
