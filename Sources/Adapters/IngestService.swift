@@ -110,7 +110,11 @@ package struct IngestService: Service {
         if status.found(found) {
             for (type, reason) in found.waiting { log.warning("no source yet", .type(type), .detail(reason)) }
             for stream in found.refused {
-                log.warning("stream refused", .stream(stream), .detail("it is no limits stream: reading it takes its messages"))
+                log.warning(
+                    "stream refused",
+                    .stream(stream),
+                    .detail("it is no limits stream: reading it takes its messages")
+                )
             }
         }
         return found
@@ -192,9 +196,9 @@ package struct IngestService: Service {
 
 /// What ingest is doing: its lanes, and what the account's streams capture.
 package final class IngestBoard: Sendable {
-    package struct Streams: Sendable, Equatable {
-        package var discovery: Discovery?
-        package var trouble: String?
+    private struct Streams {
+        var discovery: Discovery?
+        var trouble: String?
     }
 
     package let lanes = LaneBoard()
@@ -202,7 +206,18 @@ package final class IngestBoard: Sendable {
 
     package init() {}
 
-    package var current: Streams { streams.withLock { $0 } }
+    /// Everything at once, for the control plane.
+    package func status(isConnected: Bool) -> IngestStatus {
+        let seen = streams.withLock { $0 }
+        return IngestStatus(
+            lanes: lanes.all.values.sorted { ($0.type, $0.source.description) < ($1.type, $1.source.description) },
+            isConnected: isConnected,
+            trouble: seen.trouble,
+            waiting: seen.discovery?.waiting ?? [:],
+            uncaptured: seen.discovery?.uncaptured ?? [:],
+            refused: seen.discovery?.refused ?? []
+        )
+    }
 
     /// Notes what was found; true where it is not what was found before.
     func found(_ discovery: Discovery) -> Bool {

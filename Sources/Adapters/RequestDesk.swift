@@ -7,35 +7,11 @@ package import Tiering
 ///
 /// Under the archiver's token: without the lease it refuses, and says who holds it.
 package struct RequestDesk: Service {
-    /// One command and where its answer goes; the answer is given exactly once.
-    package struct Command: Sendable {
-        package enum Ask: Sendable {
-            case create(TransferRequest)
-            case show(id: String)
-            case list
-        }
-        package let ask: Ask
-        package let answer: @Sendable (Answer) -> Void
-
-        package init(_ ask: Ask, answer: @escaping @Sendable (Answer) -> Void) {
-            self.ask = ask
-            self.answer = answer
-        }
-    }
-
-    package enum Answer: Sendable {
-        case created(request: String, [Transfer])
-        case transfers([Transfer])
-        case refused(TransferRequest.Refusal)
-        /// A tier cannot be reached, or the lease is another's; nothing was changed.
-        case unavailable(String)
-    }
-
     package let name = "requests"
     private let tiers: PostgresTiers
     private let types: [RecordType]
     private let planner: Planner
-    private let inbox: Inbox<Command>
+    private let inbox: Inbox<ArchiveCommand>
     private let board: ArchiveBoard
     /// Wakes the archiver: there is something to do.
     private let bell: Bell
@@ -44,7 +20,7 @@ package struct RequestDesk: Service {
         tiers: PostgresTiers,
         types: [RecordType],
         policy: ArchivePolicy,
-        inbox: Inbox<Command>,
+        inbox: Inbox<ArchiveCommand>,
         board: ArchiveBoard,
         bell: Bell
     ) {
@@ -62,7 +38,7 @@ package struct RequestDesk: Service {
         }
     }
 
-    private func answer(_ ask: Command.Ask) async -> Answer {
+    private func answer(_ ask: ArchiveCommand.Ask) async -> ArchiveAnswer {
         do {
             switch ask {
             case .create(let request): return try await create(request)
@@ -76,7 +52,7 @@ package struct RequestDesk: Service {
         }
     }
 
-    private func create(_ request: TransferRequest) async throws -> Answer {
+    private func create(_ request: TransferRequest) async throws -> ArchiveAnswer {
         guard let token = board.current.token else {
             return .unavailable(board.current.trouble ?? "this archiver does not hold the lease yet")
         }

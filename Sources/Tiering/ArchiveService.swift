@@ -75,6 +75,7 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
         report(.passFailed(detail: "\(error)", disposition))
         board.update {
             $0.state = .degraded
+            $0.needsOperator = disposition == .halt
             $0.trouble = "\(error); nothing was pruned that is not verified, and the archiver tries again by itself"
         }
         return disposition

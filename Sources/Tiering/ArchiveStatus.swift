@@ -24,6 +24,8 @@ package struct ArchiveStatus: Sendable, Equatable {
 
     package var state: State = .starting
     package var trouble: String?
+    /// It waits for a person: no time mends what is wrong.
+    package var needsOperator = false
     package var token: Int64?
     package var passes = 0
     package var lastPass: Timestamp?

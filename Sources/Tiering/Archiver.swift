@@ -124,6 +124,7 @@ package actor Archiver<Tiers: ArchiveTiers> {
             $0.lastPass = now()
             $0.state = .archiving
             $0.trouble = nil
+            $0.needsOperator = false
         }
     }
 

@@ -106,6 +106,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         board.update(source) {
             $0.state = .reading
             $0.trouble = nil
+            $0.needsOperator = false
             $0.position = opened.sequence
             $0.epoch = opened.epoch
             $0.restarts += restarted ? 1 : 0
@@ -360,6 +361,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         report(.failed(settings.source, detail: "\(error)", disposition))
         board.update(settings.source) {
             $0.state = .degraded
+            $0.needsOperator = disposition == .halt
             $0.trouble =
                 "\(error); nothing is lost: the stream keeps what is not stored, and the lane tries again by itself"
         }

@@ -25,6 +25,8 @@ package struct LaneStatus: Sendable, Equatable {
     /// When this lane last committed or said that it lives, wall clock.
     package var lastProgress: Timestamp?
     package var stream: StreamState?
+    /// It waits for a person: no time mends what is wrong.
+    package var needsOperator = false
 
     package init(type: String, source: SourceID) {
         self.type = type
@@ -53,3 +55,33 @@ package final class StatusBoard<Key: Hashable & Sendable, Status: Sendable>: Sen
 }
 
 package typealias LaneBoard = StatusBoard<SourceID, LaneStatus>
+
+/// What ingest as a whole is doing.
+package struct IngestStatus: Sendable, Equatable {
+    package var lanes: [LaneStatus]
+    package var isConnected: Bool
+    /// Why the account's streams cannot be looked at, if so.
+    package var trouble: String?
+    /// Types that no stream captures, with what is expected.
+    package var waiting: [String: String]
+    /// By type: patterns that no stream captures, or only in part.
+    package var uncaptured: [String: [String]]
+    /// Streams that reading would empty.
+    package var refused: [String]
+
+    package init(
+        lanes: [LaneStatus],
+        isConnected: Bool,
+        trouble: String?,
+        waiting: [String: String],
+        uncaptured: [String: [String]],
+        refused: [String]
+    ) {
+        self.lanes = lanes
+        self.isConnected = isConnected
+        self.trouble = trouble
+        self.waiting = waiting
+        self.uncaptured = uncaptured
+        self.refused = refused
+    }
+}

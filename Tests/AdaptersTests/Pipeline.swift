@@ -16,7 +16,7 @@ struct Pipeline: Sendable {
     let bucket: Int64 = 3_600_000_000
     let ingest = IngestBoard()
     let archive = ArchiveBoard()
-    let inbox = Inbox<RequestDesk.Command>(limit: 16)
+    let inbox = Inbox<ArchiveCommand>(limit: 16)
     let bell = Bell()
 
     init(catalog: Catalog = .standard) async throws {

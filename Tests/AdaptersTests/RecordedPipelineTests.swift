@@ -19,13 +19,19 @@ struct RecordedPipelineTests {
             }
             try await pipeline.publish(messages)
             try await poll("all received", within: .seconds(120)) {
-                pipeline.ingest.lanes.all.values.reduce(0) { $0 + $1.stored + $1.quarantined + $1.repeated } >= messages.count
+                pipeline.ingest.lanes.all.values.reduce(0) { $0 + $1.stored + $1.quarantined + $1.repeated }
+                    >= messages.count
             }
             for type in pipeline.catalog.types {
                 let rows = try await pipeline.query(pipeline.hot, "SELECT count(*) FROM thermocline.\(type.name)")
                 print(type.name, rows)
             }
-            print(try await pipeline.query(pipeline.hot, "SELECT reason, detail, count(*) FROM thermocline.quarantine GROUP BY 1,2"))
+            print(
+                try await pipeline.query(
+                    pipeline.hot,
+                    "SELECT reason, detail, count(*) FROM thermocline.quarantine GROUP BY 1,2"
+                )
+            )
         }
     }
 }
