@@ -22,17 +22,22 @@ package struct Delivery: Sendable {
 
     package private(set) var bytes: [UInt8] = []
     package private(set) var entries: [Entry] = []
-    /// For the last message; nil if there is none.
-    package private(set) var acknowledgement: Acknowledgement?
     /// Messages of the stream that the consumer had yet to deliver after the last one; nil if there is none.
     package private(set) var pendingOnServer: UInt64?
     /// Bytes as the server counts them against the limit of a request.
     private(set) var wireBytes = 0
+    /// Reply subject of the last message.
+    private var reply: [UInt8] = []
 
     package init() {}
 
     package var count: Int { entries.count }
     package var isEmpty: Bool { entries.isEmpty }
+
+    /// For the last message; nil if there is none.
+    package var acknowledgement: Acknowledgement? {
+        isEmpty ? nil : Acknowledgement(subject: String(decoding: reply, as: UTF8.self))
+    }
 
     /// The subject of an entry as text.
     package func subject(_ entry: Entry) -> String { String(decoding: bytes[entry.subject], as: UTF8.self) }
@@ -67,7 +72,8 @@ package struct Delivery: Sendable {
         // "NATS/1.0\r\n", the lines, "\r\n", as every client writes them.
         wireBytes += bytes.count - start + reply.count + (headerBytes > 0 ? 12 : 0)
         pendingOnServer = place.pending
-        acknowledgement = Acknowledgement(subject: String(decoding: reply, as: UTF8.self))
+        self.reply.removeAll(keepingCapacity: true)
+        self.reply.append(contentsOf: reply)
         return true
     }
 }

@@ -41,8 +41,6 @@ package actor JetStreamConnection {
     /// Closes the connection for all who use it; what they do next throws `.closed`.
     package func close() { link.close() }
 
-    // MARK: Streams
-
     /// Returns the stream's configuration and state; nil if there is none of that name.
     package func stream(named name: String) throws(JetStreamError) -> StreamStatus? {
         try absentAsNil(.streamNotFound) { () throws(JetStreamError) in
@@ -139,8 +137,6 @@ package actor JetStreamConnection {
         try JetStreamError.check(js_PurgeStream(link.jetStream, stream, &options, &code), "purge", stream, api: code)
     }
 
-    // MARK: Messages
-
     /// Returns the message at a stream sequence; nil if it was discarded, or never was.
     ///
     /// Throws: `.streamNotFound`.
@@ -166,8 +162,6 @@ package actor JetStreamConnection {
         try JetStreamError.check(status, "delete message \(sequence)", stream, api: code)
         return true
     }
-
-    // MARK: Consumers
 
     /// Creates a pull consumer and compares what the server made with what was asked.
     ///
@@ -222,8 +216,6 @@ package actor JetStreamConnection {
             return false
         }
     }
-
-    // MARK: Inside
 
     /// Copies the library's description of a stream and frees it.
     private func take(

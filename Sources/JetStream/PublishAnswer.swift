@@ -8,18 +8,31 @@ enum PublishAnswer: Equatable {
 
     /// Reads `{"stream":"S","seq":1,"duplicate":true}` or `{"error":{"code":503,"err_code":10077,…},…}`.
     init(_ bytes: UnsafeRawBufferPointer) {
-        let text = String(decoding: bytes, as: UTF8.self)
-        if text.contains("\"error\":") {
-            self = .refused(Self.number(after: "\"err_code\":", in: text) ?? 0)
-        } else if let sequence = Self.number(after: "\"seq\":", in: text), sequence > 0 {
-            self = text.contains("\"duplicate\":") ? .duplicate : .stored
+        if Self.end(of: "\"error\":", in: bytes) != nil {
+            self = .refused(Self.number(after: "\"err_code\":", in: bytes) ?? 0)
+        } else if let sequence = Self.number(after: "\"seq\":", in: bytes), sequence > 0 {
+            self = Self.end(of: "\"duplicate\":", in: bytes) == nil ? .stored : .duplicate
         } else {
             self = .unreadable
         }
     }
 
-    private static func number(after key: String, in text: String) -> Int? {
-        guard let range = text.firstRange(of: key) else { return nil }
-        return Int(text[range.upperBound...].drop { $0 == " " }.prefix { $0.isNumber })
+    private static func number(after key: StaticString, in bytes: UnsafeRawBufferPointer) -> Int? {
+        guard let end = end(of: key, in: bytes) else { return nil }
+        let digits = bytes[end...].drop { $0 == UInt8(ascii: " ") }.prefix {
+            UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
+        }
+        return Int(String(decoding: digits, as: UTF8.self))
+    }
+
+    /// Where a text that occurs ends.
+    private static func end(of text: StaticString, in bytes: UnsafeRawBufferPointer) -> Int? {
+        let pattern = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        guard bytes.count >= pattern.count else { return nil }
+        for start in 0...(bytes.count - pattern.count) {
+            let end = start + pattern.count
+            if bytes[start..<end].elementsEqual(pattern) { return end }
+        }
+        return nil
     }
 }
