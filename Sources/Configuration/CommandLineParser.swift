@@ -27,6 +27,8 @@ package struct Invocation: Sendable, Equatable {
 /// A command line that does not say what is wanted; the process ends with status 2.
 package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
+
+    package init(_ description: String) { self.description = description }
 }
 
 extension Invocation {
@@ -47,7 +49,7 @@ extension Invocation {
             let flag = try Self.flag(parts[0] == "-h" ? "--help" : parts[0])
             var value = parts.count == 2 ? parts[1] : nil
             if case .none = flag.value {
-                guard value == nil else { throw UsageError(description: "\(flag.name) takes no value") }
+                guard value == nil else { throw UsageError("\(flag.name) takes no value") }
             } else {
                 // What looks like the next flag is not this one's value; `--flag=--value` says that it is.
                 if value == nil, rest.first?.hasPrefix("--") == false { value = rest.popFirst() }
@@ -84,12 +86,12 @@ extension Invocation {
                 )
             }
             guard flag.mayRepeat || flags[flag.name] == nil else {
-                throw UsageError(description: "\(flag.name) is given twice")
+                throw UsageError("\(flag.name) is given twice")
             }
             flags[flag.name, default: []].append(value)
         }
         if let role = command?.name.mode, let mode = text("--mode"), mode != role.rawValue {
-            throw UsageError(description: "`thermocline \(role.rawValue)` and --mode \(mode) contradict each other")
+            throw UsageError("`thermocline \(role.rawValue)` and --mode \(mode) contradict each other")
         }
     }
 
@@ -97,7 +99,7 @@ extension Invocation {
         let known = Command.globalFlags + Command.table.flatMap(\.flags)
         guard let flag = known.first(where: { $0.name == name }) else {
             let hint = Nearest.suggestion(for: name, among: Set(known.map(\.name)).sorted())
-            throw UsageError(description: "unknown flag \(name)\(hint)")
+            throw UsageError("unknown flag \(name)\(hint)")
         }
         return flag
     }
@@ -116,10 +118,10 @@ extension Invocation {
         let group = names.filter { $0.hasPrefix(first + " ") }
         if !group.isEmpty {
             guard whole || words.count > 1 else { return (nil, []) }
-            throw UsageError(description: "`thermocline \(first)` is one of: \(group.joined(separator: ", "))")
+            throw UsageError("`thermocline \(first)` is one of: \(group.joined(separator: ", "))")
         }
         let firstWords = Set(names.compactMap { $0.split(separator: " ").first.map(String.init) }).sorted()
-        throw UsageError(description: "unknown command \(first)\(Nearest.suggestion(for: first, among: firstWords))")
+        throw UsageError("unknown command \(first)\(Nearest.suggestion(for: first, among: firstWords))")
     }
 }
 
@@ -127,16 +129,16 @@ extension Command {
     fileprivate func check(_ following: [String]) throws(UsageError) {
         let usage = "; usage: \(usage)"
         guard following.count <= arguments.count else {
-            throw UsageError(description: "unexpected \"\(following[arguments.count])\"\(usage)")
+            throw UsageError("unexpected \"\(following[arguments.count])\"\(usage)")
         }
         for (index, argument) in arguments.enumerated() {
             guard index < following.count else {
                 if argument.isOptional { return }
-                throw UsageError(description: "\(argument.name) is missing\(usage)")
+                throw UsageError("\(argument.name) is missing\(usage)")
             }
             guard argument.words.isEmpty || argument.words.contains(following[index]) else {
                 let words = argument.words.joined(separator: " or ")
-                throw UsageError(description: "\"\(following[index])\", expected \(words)\(usage)")
+                throw UsageError("\"\(following[index])\", expected \(words)\(usage)")
             }
         }
     }
@@ -147,7 +149,7 @@ extension Flag {
         switch self.value {
         case .none: return ""
         case .text(let what):
-            guard let value, !value.isEmpty else { throw UsageError(description: "\(name) needs a value: \(what)") }
+            guard let value, !value.isEmpty else { throw UsageError("\(name) needs a value: \(what)") }
             return value
         case .word(let words):
             guard let value, words.contains(value) else {
@@ -163,7 +165,7 @@ extension Flag {
                 let given = value.map { "\"\($0)\"" } ?? "nothing"
                 let upper = range.upperBound == .max ? "" : " to \(range.upperBound)"
                 let expected = "a whole number from \(range.lowerBound)\(upper)"
-                throw UsageError(description: "\(name): \(given), expected \(expected)")
+                throw UsageError("\(name): \(given), expected \(expected)")
             }
             return value
         }
