@@ -55,10 +55,15 @@ struct ConfigurationLoader {
         set(parts[0], parts[1].isEmpty ? .null : .text(parts[1]), .flag("--set \(parts[0])"))
     }
 
-    /// The two variables that other programs know as well count where nothing else is set.
+    /// The two variables that other programs know as well count where nothing more specific is set.
+    ///
+    /// A file that spells out the default, as a copy of the template does, is not more specific.
     mutating func readShared(_ environment: Environment) {
-        for (name, path) in [("STORAGE_MODE", "mode"), ("LOG_LEVEL", "log.level")] where origins[path] == nil {
-            if let value = environment[name] { set(path, .text(value.lowercased()), .sharedEnvironment(name)) }
+        for (name, path) in [("STORAGE_MODE", "mode"), ("LOG_LEVEL", "log.level")] {
+            guard let value = environment[name], let option = options[path] else { continue }
+            let isDefault = option.show(configuration) == option.show(Configuration())
+            if case .file? = origins[path], isDefault { origins[path] = nil }
+            if origins[path] == nil { set(path, .text(value.lowercased()), .sharedEnvironment(name)) }
         }
     }
 

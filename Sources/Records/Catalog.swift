@@ -7,6 +7,8 @@ package struct Catalog: Sendable {
 
     package init(types: [RecordType]) {
         precondition(Set(types.map(\.name)).count == types.count, "type names are unique")
+        let tokens = types.flatMap { $0.subjects.map(\.first) }
+        precondition(Set(tokens).count == tokens.count, "a subject belongs to one type")
         self.types = types
     }
 

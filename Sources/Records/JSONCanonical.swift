@@ -7,7 +7,7 @@ struct JSONCanonical {
     let digits: Int
 
     /// What a database may hold, which this program did not write: bounded by the stack and by PostgreSQL's `numeric`.
-    static let stored = JSONCanonical(depth: 1_000, digits: 200_000)
+    static let stored = JSONCanonical(depth: 512, digits: 200_000)
 
     /// One member of an object under construction.
     struct Member {

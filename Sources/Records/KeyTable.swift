@@ -8,14 +8,16 @@ struct KeyTable: Sendable {
     private let table: [Int]
 
     init(_ names: [String]) {
-        precondition(names.count <= 128, "a record type has at most 128 keys")
         self.names = names.map { Array($0.utf8) }
         text = self.names.flatMap { $0 }
         starts = self.names.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
-        var table = [Int](repeating: -1, count: 256)
+        // Half of the places stay free at least, so that a search ends soon.
+        var size = 256
+        while size < 2 * names.count { size *= 2 }
+        var table = [Int](repeating: -1, count: size)
         for (slot, name) in self.names.enumerated() {
-            var place = Self.hash(name.span, 0, name.count)
-            while table[place] >= 0 { place = (place + 1) & 255 }
+            var place = Self.hash(name.span, 0, name.count) & (size - 1)
+            while table[place] >= 0 { place = (place + 1) & (size - 1) }
             table[place] = slot
         }
         self.table = table
@@ -26,10 +28,11 @@ struct KeyTable: Sendable {
     /// The slot of the key `bytes[start..<end]`, nil for one that is not known.
     func slot(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
         guard start < end else { return nil }
-        var place = Self.hash(bytes, start, end)
+        let mask = table.count - 1
+        var place = Self.hash(bytes, start, end) & mask
         while table[place] >= 0 {
             if equals(table[place], bytes, start, end) { return table[place] }
-            place = (place + 1) & 255
+            place = (place + 1) & mask
         }
         return nil
     }
@@ -51,6 +54,6 @@ struct KeyTable: Sendable {
         guard start < end else { return 0 }
         let length = end - start
         let middle = Int(bytes[start + length / 2])
-        return (length &* 37 &+ Int(bytes[start]) &* 5 &+ Int(bytes[end - 1]) &* 11 &+ middle &* 3) & 255
+        return length &* 37 &+ Int(bytes[start]) &* 5 &+ Int(bytes[end - 1]) &* 11 &+ middle &* 3
     }
 }

@@ -41,6 +41,9 @@ import Testing
         #expect(alone.mode == .hot && alone.log.level == .warning)
         let filed = try scratch.load("mode: cold\nlog: {level: debug}\n", environment: shared, settings: secrets)
         #expect(filed.configuration.mode == .cold && filed.configuration.log.level == .debug)
+        let template = Configuration.template(.standard)
+        let copied = try scratch.load(template, environment: shared, settings: secrets).configuration
+        #expect(copied.mode == .hot && copied.log.level == .warning)
         let flagged = try scratch.load("mode: cold\n", environment: shared, settings: secrets, mode: .both)
         #expect(flagged.configuration.mode == .both)
     }

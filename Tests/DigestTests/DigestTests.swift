@@ -123,6 +123,24 @@ struct DigestTests {
         #expect(try summary(type, spelling) == summary(type, row))
     }
 
+    @Test func `jsonb nested as deep as any limit allows is read`() throws {
+        let type = RecordType.testReading
+        let nested = String(repeating: "[", count: 60) + String(repeating: "]", count: 60)
+        let row = try rows(type, [0], ["detail": nested])
+        var reader = CopyRowReader(type: type)
+        _ = try reader.next(in: row.span)
+        let detail = reader.fields[type.allColumns.firstIndex { $0.name == "detail" } ?? 0]
+        for (depth, isRead) in [(512, true), (513, false), (100_000, false)] {
+            let text = Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
+            let length = UInt32(text.count + 1)
+            var deep = Array(row[..<(detail.start - 4)])
+            deep += [UInt8(truncatingIfNeeded: length >> 24), UInt8(truncatingIfNeeded: length >> 16)]
+            deep += [UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length), 1]
+            deep += text + row[detail.end...]
+            #expect(((try? summary(type, deep)) != nil) == isRead, "\(depth)")
+        }
+    }
+
     @Test func `bytes that are not rows are refused`() throws {
         let type = Catalog.standard.types[1]
         let row = try rows(type)

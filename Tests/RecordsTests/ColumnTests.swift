@@ -115,6 +115,17 @@ struct ColumnTests {
         #expect(kept["extra"] == .json(#"{"publisher": "unified-collector", "data_source": "api"}"#))
     }
 
+    @Test func `any number of provenance keys can be named`() throws {
+        let keys = (0..<300).map { "noise_\($0)" }
+        let values = Dictionary(uniqueKeysWithValues: keys.map { ($0, "1") })
+        let message = SampleMessage(.testReading, values: values)
+        let decoder = RecordDecoder(type: .testReading, catalog: .underTest, provenanceKeys: keys)
+        var rows = RowBatch()
+        let origin = MessageOrigin(sequence: 1, time: streamTime, receivedAt: streamTime)
+        try decoder.decode(message.payload.span, subject: Array(message.subject.utf8).span, origin: origin, into: &rows)
+        #expect(try RowValues.all(rows.bytes, of: .testReading)[0]["extra"] == .null)
+    }
+
     @Test func `more provenance keys can be named`() throws {
         let message = SampleMessage(.testReading, values: ["mine": "1", "label": #""kept""#])
         let decoder = RecordDecoder(type: .testReading, catalog: .underTest, provenanceKeys: ["mine", "label"])
