@@ -81,8 +81,7 @@ extension Invocation {
             guard let flag = allowed.first(where: { $0.name == flag.name }) else {
                 let owners = Command.table.filter { $0.flags.contains { $0.name == flag.name } }.map(\.name.rawValue)
                 let place = command.map { "`thermocline \($0.name.rawValue)`" } ?? "a command line without a command"
-                throw UsageError(
-                    description: "\(flag.name) is no flag of \(place); it belongs to \(owners.joined(separator: ", "))"
+                throw UsageError("\(flag.name) is no flag of \(place); it belongs to \(owners.joined(separator: ", "))"
                 )
             }
             guard flag.mayRepeat || flags[flag.name] == nil else {
@@ -155,8 +154,7 @@ extension Flag {
             guard let value, words.contains(value) else {
                 let given = value.map { "\"\($0)\"" } ?? "nothing"
                 let hint = Nearest.suggestion(for: value ?? "", among: words)
-                throw UsageError(
-                    description: "\(name): \(given), expected one of \(words.joined(separator: ", "))\(hint)"
+                throw UsageError("\(name): \(given), expected one of \(words.joined(separator: ", "))\(hint)"
                 )
             }
             return value
