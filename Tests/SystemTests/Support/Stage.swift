@@ -97,6 +97,25 @@ struct Stage: Sendable {
         await connection.close()
     }
 
+    /// Waits until every lane of a hot process reads.
+    func awaitReading(_ daemon: Daemon, within limit: Duration = .seconds(30)) async throws {
+        try await poll("all lanes reading", within: limit) {
+            let sources = try await daemon.json("hot", "/stats")["sources"]?.array ?? []
+            return sources.count == 7 && sources.allSatisfy { $0["state"]?.string == "reading" }
+        }
+    }
+
+    /// Waits until the lane of a type waits for a lock with its COPY.
+    func awaitBlockedCopy(of type: String) async throws {
+        try await poll("a COPY that waits for a lock", within: .seconds(20)) {
+            let sql = """
+                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                    AND application_name = 'thermocline \(type)' AND query LIKE 'COPY%'
+                """
+            return try await scalar(hot, sql) == "1"
+        }
+    }
+
     /// Waits until all seven types have their stream.
     func awaitStreams() async throws {
         try await poll("streams", within: .seconds(30)) { try await Self.streams().count == 7 }
@@ -128,6 +147,12 @@ struct Stage: Sendable {
 
     func scalar(_ conninfo: String, _ sql: String) async throws -> String? {
         try await rows(conninfo, sql).first?.first ?? nil
+    }
+
+    func script(_ conninfo: String, _ sql: String) async throws {
+        let connection = try await PostgresConnection(conninfo, applicationName: "system test")
+        _ = try await connection.executeScript(sql)
+        await connection.close()
     }
 
     /// Runs `body` while another session holds `sql`, a lock for example; then lets go.
