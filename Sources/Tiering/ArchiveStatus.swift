@@ -50,6 +50,22 @@ package struct ArchiveStatus: Sendable, Equatable {
         }
     }
 
+    /// Takes one move into account after `count`; `before` is nil where the ledger did not have the transfer yet.
+    ///
+    /// Counting again after each of thousands of ranges would cost the square of their number.
+    package mutating func moved(_ transfer: Transfer, from before: Transfer.State?) {
+        var of = types[transfer.type] ?? OfType()
+        if let before { of.ranges[before, default: 0] -= 1 }
+        of.ranges[transfer.state, default: 0] += 1
+        if transfer.state == .verified || transfer.state == .pruned {
+            of.verifiedThrough = max(of.verifiedThrough ?? transfer.range.end, transfer.range.end)
+            of.lastVerifiedAt = [of.lastVerifiedAt, transfer.verifiedAt].compactMap(\.self).max()
+        }
+        if transfer.state == .mismatched { of.halted = of.halted ?? Self.explain(transfer) }
+        if let error = transfer.error { of.errors = of.errors.suffix(4) + ["\(transfer.range): \(error)"] }
+        types[transfer.type] = of
+    }
+
     private static func explain(_ transfer: Transfer) -> String {
         "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or pruned "
             + "until it is asked for again with POST /transfers"

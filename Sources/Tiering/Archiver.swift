@@ -92,7 +92,8 @@ package actor Archiver<Tiers: ArchiveTiers> {
         isStopping: @Sendable () -> Bool
     ) async throws(StoreError) {
         try await checkManifests(sessions)
-        var ledger = try await sessions.target.ledger()
+        let ledger = try await sessions.target.ledger()
+        let known = Dictionary(ledger.map { ($0.id, $0.state) }) { $1 }
         let names = types.map(\.name)
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
@@ -115,9 +116,7 @@ package actor Archiver<Tiers: ArchiveTiers> {
             guard let type = types.first(where: { $0.name == transfer.type }) else { continue }
             let after = try await carry(transfer, type, newest, &sessions, token)
             if after.state == .mismatched { halted.insert(after.type) }
-            ledger.removeAll { $0.id == after.id }
-            ledger.append(after)
-            board.update { $0.count(ledger, types: names) }
+            board.update { $0.moved(after, from: known[after.id]) }
         }
         board.update {
             $0.passes += 1
