@@ -66,7 +66,9 @@ struct Roles: Sendable {
                     conninfo: try conninfo(configuration.hot.postgres, "hot.postgres"),
                     takeover: configuration.ingest.takeover,
                     bucketMicros: bucketMicros,
-                    maxPartitions: configuration.hot.maxPartitions
+                    maxPartitions: configuration.hot.maxPartitions,
+                    maxRejectedShare: configuration.quarantine.maxShare,
+                    maxQuarantineBytes: configuration.quarantine.maxBytes
                 ),
                 catalog: catalog
             ),
