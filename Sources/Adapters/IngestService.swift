@@ -1,7 +1,6 @@
 import JetStream
 package import Platform
 package import Records
-import Synchronization
 package import Tiering
 
 /// What ingest is told beside the connections.
@@ -202,7 +201,7 @@ package final class IngestBoard: Sendable {
     }
 
     package let lanes = LaneBoard()
-    private let streams = Mutex(Streams())
+    private let streams = Locked(Streams())
 
     package init() {}
 

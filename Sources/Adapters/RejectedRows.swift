@@ -4,7 +4,8 @@ import Tiering
 
 /// Finds, by bisecting, the rows of a batch that the database rejects whatever stands beside them.
 ///
-/// Everything is tried in transactions that are rolled back. A row is to blame only where it fails alone and another row
+/// Everything is tried in transactions that are rolled back. A row is to blame only where it fails alone and another
+/// row
 /// alone succeeds: a batch that fails alike says something about the table, not about its rows.
 struct RejectedRows {
     let type: RecordType
@@ -62,8 +63,8 @@ struct RejectedRows {
             tier: "hot",
             operation: "append \(type.name)",
             sqlState: error.sqlState,
-            detail: "\(what), the first with: \(error.detail). The lane stops and quarantines nothing: the table is more "
-                + "likely wrong than the rows. Look at what was changed on \(TierSQL.table(type)); the lane goes on by "
+            detail: "\(what), the first with: \(error.detail). The lane stops and quarantines nothing: the table is "
+                + "more likely wrong than the rows. Look at what was changed on \(TierSQL.table(type)); the lane goes on by "
                 + "itself once the rows fit"
         )
     }

@@ -1,4 +1,5 @@
-/// How long to wait before the next attempt: doubling from `first` up to `limit`, each between half and the whole of it.
+/// How long to wait before the next attempt: doubling from `first` up to `limit`, each between half and the whole of
+/// it.
 ///
 /// The random half keeps lanes that failed together from coming back together. It has no end: the cause is outside.
 package struct Backoff: Sendable {

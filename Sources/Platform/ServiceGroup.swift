@@ -29,7 +29,8 @@ package enum ServiceGroupError: Error, CustomStringConvertible {
 
 /// Runs the services of a role together and ends them in order.
 ///
-/// The order is that of dependency: a service may use those before it, so they are asked to stop from last to first, each
+/// The order is that of dependency: a service may use those before it, so they are asked to stop from last to first,
+/// each
 /// when the one after it has returned. One service that fails or ends unasked ends the group.
 package struct ServiceGroup<C: Clock>: Sendable where C.Duration == Duration {
     private let services: [any Service]
@@ -84,7 +85,7 @@ package struct ServiceGroup<C: Clock>: Sendable where C.Duration == Duration {
                 guard shutdown.isUnderWay, !wasUnderWay else { continue }
                 group.addTask { [grace, clock] in
                     // Cancelled means that the group is over, which ends the grace as well.
-                    try? await clock.sleep(for: grace)  // tidy:allow
+                    try? await clock.sleep(for: grace)  // tidy:allow cancelled: nobody waits for it any more
                     return .graceOver
                 }
             }

@@ -18,7 +18,8 @@ package struct SignalError: Error, Sendable, CustomStringConvertible {
 
 /// SIGHUP, SIGINT and SIGTERM as something that a task waits for, one after the other; SIGPIPE is ignored.
 ///
-/// Armed when `init` returns and until the object is gone, then the signals have their default effect again. A handler that
+/// Armed when `init` returns and until the object is gone, then the signals have their default effect again. A handler
+/// that
 /// writes into a pipe loses none, which a dispatch source does before it is armed, and children inherit no ignored or
 /// blocked signal but SIGPIPE. One object per process: a later one takes the signals over.
 package actor Signals {

@@ -1,5 +1,5 @@
+import Platform
 package import Records
-import Synchronization
 
 /// What the archiver is doing, for `/stats`, `/metrics` and `/health`.
 package struct ArchiveStatus: Sendable, Equatable {
@@ -51,14 +51,14 @@ package struct ArchiveStatus: Sendable, Equatable {
     }
 
     private static func explain(_ transfer: Transfer) -> String {
-        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or pruned "
-            + "until it is asked for again with POST /transfers"
+        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
+            + "pruned until it is asked for again with POST /transfers"
     }
 }
 
 /// The archiver's status, written by it and read by the control plane without waiting.
 package final class ArchiveBoard: Sendable {
-    private let status = Mutex(ArchiveStatus())
+    private let status = Locked(ArchiveStatus())
 
     package init() {}
     package var current: ArchiveStatus { status.withLock { $0 } }

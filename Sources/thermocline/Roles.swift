@@ -7,7 +7,7 @@ import Platform
 import Records
 import Tiering
 
-/// Puts the services of a role together from the configuration. Wiring only.
+/// Puts the services of a role together from the configuration; wiring only.
 struct Roles: Sendable {
     private let configuration: Configuration
     private let catalog: Catalog
