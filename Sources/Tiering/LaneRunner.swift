@@ -95,6 +95,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
                 throw LostLane()
             }
             await consumer.close()
+            try await streams.deleteConsumer(named: consumer.name, of: source.stream)
             let position = Position(streamCreated: state.created, epoch: epoch, sequence: sequence)
             (consumer, state, resumption) = try await makeConsumer(session, at: position)
             guard case .resume(sequence, nil) = resumption else {
