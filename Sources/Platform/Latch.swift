@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Something that happens once, such as the request to stop: anybody may announce it, any number of tasks wait for it.
 package final class Latch: Sendable {
     private struct State {
@@ -5,7 +7,7 @@ package final class Latch: Sendable {
         var nextWaiter = 0
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     }
-    private let state = Locked(State())
+    private let state = Mutex(State())
 
     package init() {}
 
