@@ -12,7 +12,7 @@ struct RecordedPipelineTests {
     @Test func `recorded data goes in and out to the last digit`() async throws {
         let pipeline = try await Pipeline()
         let messages = try RecordedData.eraC()
-        try await pipeline.run(log: Logger(level: .info, format: .pretty)) {
+        try await pipeline.run {
             try await poll("lanes read", within: .seconds(30)) {
                 let lanes = pipeline.ingest.lanes.all.values
                 return lanes.count >= 7 && lanes.allSatisfy { $0.state == .reading }
