@@ -12,6 +12,9 @@ struct Roles: Sendable {
     private let configuration: Configuration
     private let catalog: Catalog
     private let log: Logger
+    /// What the roles are doing, for whoever runs them in this process.
+    let ingestBoard = IngestBoard()
+    let archiveBoard = ArchiveBoard()
 
     init(_ configuration: Configuration, catalog: Catalog, log: Logger) {
         self.configuration = configuration
@@ -44,7 +47,7 @@ struct Roles: Sendable {
     // MARK: Hot
 
     private func hot() throws -> [any Service] {
-        let board = IngestBoard()
+        let board = ingestBoard
         let streams = JetStreamStreams(
             ConnectionOptions(
                 url: configuration.nats.url,
@@ -103,7 +106,7 @@ struct Roles: Sendable {
     // MARK: Cold
 
     private func cold() throws -> [any Service] {
-        let (board, bell) = (ArchiveBoard(), Bell())
+        let (board, bell) = (archiveBoard, Bell())
         let inbox = Inbox<ArchiveCommand>(limit: 64)
         let archive = configuration.archive
         let tiers = PostgresTiers(
