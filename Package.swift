@@ -47,7 +47,7 @@ let package = Package(
         ),
         .target(
             name: "ControlAPI",
-            dependencies: ["Tiering", "Records", "HTTPServer", "Platform"],
+            dependencies: ["Tiering", "Records", "Digest", "HTTPServer", "Platform"],
             swiftSettings: pure
         ),
         .executableTarget(

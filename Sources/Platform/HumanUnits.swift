@@ -1,6 +1,8 @@
 /// A text that does not say a length of time or a number of bytes.
 package struct UnitError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// Reads and writes what people put into configuration files: `30s`, `1h30m`, `64MiB`.

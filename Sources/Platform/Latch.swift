@@ -44,4 +44,14 @@ package final class Latch: Sendable {
             state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
         }
     }
+
+    /// Returns once it has happened or `span` is over; throws only when the task is cancelled.
+    package func wait<C: Clock>(for span: Duration, clock: C) async throws where C.Duration == Duration {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await self.wait() }
+            group.addTask { try await clock.sleep(until: clock.now.advanced(by: span), tolerance: nil) }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
 }

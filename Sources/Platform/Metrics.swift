@@ -43,7 +43,7 @@ package final class Metrics: Sendable {
         /// By rendered labels, such as `{type="trade"}`.
         var series: [String: Series] = [:]
     }
-    private let families = Mutex<[String: Family]>([:])
+    private let families = Locked<[String: Family]>([:])
 
     package init() {}
 

@@ -2,9 +2,11 @@ internal import Glibc
 
 /// TCP ports of 127.0.0.1.
 package enum LoopbackPort {
-    /// Returns a port that nothing listens on, below the range from which the kernel takes ports for outgoing connections.
+    /// Returns a port that nothing listens on, below the range from which the kernel takes ports for outgoing
+    /// connections.
     ///
-    /// From inside that range another program's connection could take the port while its server is down, and a client that
+    /// From inside that range another program's connection could take the port while its server is down, and a client
+    /// that
     /// reconnects for ever could even connect to itself (TCP simultaneous open).
     /// Throws: `.refused` when 200 random ports are all taken.
     package static func free() throws(ServerError) -> UInt16 {

@@ -45,7 +45,7 @@ package enum Program: String, Sendable, CaseIterable {
     ///
     /// `/usr/sbin` is added: Debian puts nats-server there, a user's `PATH` lacks it.
     private static let directories: [String] = {
-        let path = getenv("PATH").map { String(cString: $0) } ?? ""
+        let path = getenv("PATH").map { String(cString: $0) } ?? ""  // tidy:allow read once
         return postgresDirectories() + path.split(separator: ":").map(String.init) + ["/usr/sbin", "/usr/local/bin"]
     }()
 

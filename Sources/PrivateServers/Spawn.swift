@@ -18,7 +18,7 @@ struct Spawn: Sendable {
         posix_spawn_file_actions_addopen(&actions, 1, logFile, O_WRONLY | O_CREAT | O_APPEND, 0o644)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
         // A server that inherits a socket keeps it open after we close it.
-        for descriptor in Self.openDescriptors() { posix_spawn_file_actions_addclose(&actions, descriptor) }
+        for descriptor in Self.descriptors() { posix_spawn_file_actions_addclose(&actions, descriptor) }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -41,11 +41,15 @@ struct Spawn: Sendable {
         return pid
     }
 
-    /// Our open descriptors above 2.
+    /// All descriptors above 2 that are open, or that another thread may open before the program starts.
     ///
-    /// `addclosefrom_np` would say it better; Swift's Glibc module lacks the GNU functions.
-    private static func openDescriptors() -> [Int32] {
-        directoryEntries("/proc/self/fd").compactMap { Int32($0) }.filter { $0 > 2 }
+    /// A new one gets the lowest free number, so some above the highest are enough; closing one that is not open is no
+    /// error below the limit. `addclosefrom_np` would say it better; Swift's Glibc module lacks the GNU functions.
+    private static func descriptors() -> Range<Int32> {
+        let highest = directoryEntries("/proc/self/fd").compactMap { Int32($0) }.max() ?? 1_024
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return 3..<max(3, min(highest + 256, Int32(clamping: limit.rlim_cur)))
     }
 }
 

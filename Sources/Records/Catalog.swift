@@ -7,10 +7,17 @@ package struct Catalog: Sendable {
 
     package init(types: [RecordType]) {
         precondition(Set(types.map(\.name)).count == types.count, "type names are unique")
+        let tokens = types.flatMap { $0.subjects.map(\.first) }
+        precondition(Set(tokens).count == tokens.count, "a subject belongs to one type")
         self.types = types
     }
 
     package func type(named name: String) -> RecordType? { types.first { $0.name == name } }
+
+    /// The type whose subjects begin with this token.
+    package func type(ofSubject first: String) -> RecordType? {
+        types.first { $0.subjects.contains { $0.first == first } }
+    }
 
     package static let standard = Catalog(types: [
         RecordType(
@@ -120,8 +127,9 @@ package struct Catalog: Sendable {
         RecordType(
             "volatility_index",
             subjects: [
-                SubjectPattern("volatility_index"), SubjectPattern("volatility-index-data"),
-                SubjectPattern("volatility_index-data"),
+                SubjectPattern("volatility_index"),
+                SubjectPattern("volatility-index-data", mistakesOptions: true),
+                SubjectPattern("volatility_index-data", mistakesOptions: true),
             ],
             columns: [
                 Column(
@@ -137,13 +145,14 @@ package struct Catalog: Sendable {
         ),
     ])
 
+    // Generation A's `long_account` and `short_account` name no kind, so each kind takes them.
     private static let longKeys = [
-        "top_position": ["long_position_ratio"],
+        "top_position": ["long_position_ratio", "long_account"],
         "all_account": ["long_account_ratio", "long_account"],
         "unspecified": ["long_account"],
     ]
     private static let shortKeys = [
-        "top_position": ["short_position_ratio"],
+        "top_position": ["short_position_ratio", "short_account"],
         "all_account": ["short_account_ratio", "short_account"],
         "unspecified": ["short_account"],
     ]

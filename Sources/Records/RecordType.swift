@@ -51,6 +51,13 @@ package struct RecordType: Hashable, Sendable {
     package var allColumns: [Column] { contentColumns + Self.provenance }
     /// Names of the natural key's columns; `ts` first.
     package var keyColumns: [String] { Self.leading.map(\.name) + key }
+
+    /// Payload keys that say how a message came, and noise: dropped, except `ts_ms`, which becomes `published_at`.
+    package static let provenanceKeys = [
+        "collected_ts_ms", "collected_at", "publisher", "data_source", "instrument_id", "product_type",
+        "normalized_symbol", "standardized_at", "standardization_version", "depth_levels", "update_type",
+        "aggregation_mode", "change_24h", "change_24h_percent",
+    ]
 }
 
 /// One column of a record type and where its value comes from.
@@ -101,10 +108,13 @@ package struct SubjectPattern: Hashable, Sendable {
     package let first: String
     /// What the subject says of a type that has variants (`top_position`, `all_account`).
     package let variant: String?
+    /// The subject says `perpetual` of what is `options`, and the payload knows (volatility index of generation A).
+    package let mistakesOptions: Bool
 
-    package init(_ first: String, variant: String? = nil) {
+    package init(_ first: String, variant: String? = nil, mistakesOptions: Bool = false) {
         self.first = first
         self.variant = variant
+        self.mistakesOptions = mistakesOptions
     }
 
     /// The filter subject of a consumer that reads it.

@@ -1,6 +1,8 @@
 /// What was waited for did not come true in time.
 package struct PollTimeout: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// Waits until `condition` holds: asks at once and then every 10 ms.

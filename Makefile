@@ -1,0 +1,68 @@
+# What a person or CI types. Everything here works on a new Debian machine that has Swift, make and nothing else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+# The one list of Debian packages: C libraries, the servers that the demo and the tests start privately, and tools of `check`.
+PACKAGES := pkg-config libpq-dev libnats-dev libssl-dev libmicrohttpd-dev libyaml-dev libxxhash-dev \
+            nats-server postgresql postgresql-client
+# systemd brings systemd-analyze, which reads the unit files; without it that one test skips and says so.
+CHECK_PACKAGES := $(PACKAGES) systemd
+
+# How long the demo runs, in seconds; 0 = until Ctrl-C.
+DEMO_SECONDS ?= 60
+
+# Each sanitizer builds apart, or every run would rebuild everything.
+TSAN := --sanitize=thread --scratch-path .build/tsan
+ASAN := --sanitize=address --scratch-path .build/asan
+FAST := THERMOCLINE_SKIP_SLOW=1 LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp:print_suppressions=0
+
+# $(call phase,name,command): runs the command and says how long it took.
+phase = echo "== $(1)"; started=$$SECONDS; $(2); echo "== $(1): $$((SECONDS - started)) s"
+# $(call install,packages): installs those that are missing, and only those.
+install = missing=""; \
+	for package in $(1); do \
+	    dpkg-query -W -f='$${db:Status-Abbrev}' $$package 2>/dev/null | grep -q '^ii' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    root=""; [ "$$(id -u)" = 0 ] || root="sudo"; \
+	    if ! command -v apt-get >/dev/null || { [ -n "$$root" ] && ! command -v sudo >/dev/null; }; then \
+	        echo "make: these Debian packages are missing, and this needs root and apt to install them:$$missing" >&2; \
+	        exit 1; \
+	    fi; \
+	    echo "== installing:$$missing"; \
+	    $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 update; \
+	    $$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Acquire::Retries=3 \
+	        install --no-install-recommends $$missing </dev/null >/dev/null; \
+	fi
+
+.PHONY: build demo test check format deps check-deps
+
+build: deps
+	@swift build
+
+## The whole product on a simulated market, with servers of its own that are gone at the end.
+demo: deps
+	@swift build -c release --product thermocline
+	@.build/release/thermocline demo --seconds $(DEMO_SECONDS)
+
+test: deps
+	@swift test --disable-xctest
+
+## The gate: format, warnings and imports, tests, the same under two sanitizers without the slow ones.
+check: check-deps
+	@$(call phase,format,swift format lint --strict -r Sources Tests Package.swift)
+	@$(call phase,build and imports,swift build --explicit-target-dependency-import-check error)
+	@$(call phase,tests,$(MAKE) --no-print-directory test)
+	@$(call phase,thread sanitizer,$(FAST) swift test --disable-xctest $(TSAN))
+	@$(call phase,address sanitizer and leaks,$(FAST) swift test --disable-xctest $(ASAN))
+
+format:
+	@swift format -i -r Sources Tests Package.swift
+
+deps:
+	@$(call install,$(PACKAGES))
+
+check-deps:
+	@$(call install,$(CHECK_PACKAGES))

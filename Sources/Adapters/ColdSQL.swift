@@ -1,0 +1,220 @@
+import Records
+
+/// Every statement that names a table of the cold tier.
+enum ColdSQL {
+    static func schema(_ types: [RecordType], bucketMicros: Int64) -> [String] {
+        TierSQL.base(tier: "cold", bucketMicros: bucketMicros) + types.flatMap(TierSQL.recordTable)
+            + types.map(conflictTable) + ledger
+    }
+
+    /// Late rows whose key cold holds with other content: whole and typed, counted as held by cold.
+    private static func conflictTable(_ type: RecordType) -> String {
+        """
+        CREATE TABLE IF NOT EXISTS \(conflict(type)) (
+        \(TierSQL.columnDefinitions(type))
+        )
+        """
+    }
+
+    static func conflict(_ type: RecordType) -> String { "thermocline_store.conflict_\(type.name)" }
+
+    private static let ledger = [
+        """
+        CREATE TABLE IF NOT EXISTS thermocline_store.transfer (
+            id uuid PRIMARY KEY,
+            type text COLLATE "C" NOT NULL,
+            range_start timestamptz NOT NULL,
+            range_end timestamptz NOT NULL,
+            state text NOT NULL,
+            request uuid,
+            prunes boolean NOT NULL DEFAULT false,
+            attempt integer NOT NULL DEFAULT 0,
+            stamp text,
+            hot_rows bigint,
+            hot_digest text,
+            cold_rows bigint,
+            cold_digest text,
+            staging text,
+            manifest bigint,
+            rows_pruned bigint NOT NULL DEFAULT 0,
+            error text,
+            updated_at timestamptz NOT NULL DEFAULT now(),
+            verified_at timestamptz,
+            pruned_at timestamptz,
+            UNIQUE (type, range_start, range_end)
+        )
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS thermocline_store.manifest (
+            number bigint PRIMARY KEY,
+            type text COLLATE "C" NOT NULL,
+            range_start timestamptz NOT NULL,
+            range_end timestamptz NOT NULL,
+            hot_rows bigint NOT NULL,
+            hot_digest text NOT NULL,
+            cold_rows bigint NOT NULL,
+            cold_digest text NOT NULL,
+            schema_hash text NOT NULL,
+            previous text NOT NULL,
+            sha256 text NOT NULL,
+            at timestamptz NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE IF NOT EXISTS thermocline_store.archive_lease (
+            id integer PRIMARY KEY CHECK (id = 1),
+            token bigint NOT NULL,
+            holder text,
+            holder_host text,
+            expires_at timestamptz NOT NULL
+        )
+        """,
+        """
+        INSERT INTO thermocline_store.archive_lease (id, token, expires_at) VALUES (1, 0, '-infinity')
+        ON CONFLICT (id) DO NOTHING
+        """,
+    ]
+
+    // MARK: Lease
+
+    /// $1 = holder, $2 = host, $3 = length in milliseconds.
+    ///
+    /// An expiry further ahead than a lease lasts counts as past.
+    static let acquireLease = """
+        UPDATE thermocline_store.archive_lease
+        SET token = token + CASE WHEN holder = $1 AND expires_at > now() THEN 0 ELSE 1 END,
+            holder = $1, holder_host = $2, expires_at = now() + $3 * interval '1 ms'
+        WHERE id = 1 AND (holder = $1 OR expires_at <= now() OR expires_at > now() + 2 * $3 * interval '1 ms')
+        RETURNING token
+        """
+    static let readLease = "SELECT holder, holder_host FROM thermocline_store.archive_lease WHERE id = 1"
+    static let renewLease = """
+        UPDATE thermocline_store.archive_lease SET expires_at = now() + $3 * interval '1 ms'
+        WHERE id = 1 AND token = $1 AND holder = $2
+        """
+    static let releaseLease = """
+        UPDATE thermocline_store.archive_lease SET expires_at = '-infinity' WHERE id = 1 AND token = $1 AND holder = $2
+        """
+
+    // MARK: Ledger
+
+    private static let fields = """
+        id, type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), state, request, prunes, attempt,
+        stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error,
+        \(TierSQL.micros("updated_at")), \(TierSQL.micros("verified_at")), \(TierSQL.micros("pruned_at"))
+        """
+    static let readLedger = "SELECT \(fields) FROM thermocline_store.transfer"
+    /// $1 = the id of a transfer or of a request.
+    static let readTransferOrRequest = """
+        \(readLedger) WHERE id::text = $1 OR request::text = $1 ORDER BY range_start, type
+        """
+    /// What moved last comes first.
+    static let readNewest = "\(readLedger) ORDER BY updated_at DESC, range_start DESC LIMIT 1000"
+    /// What an operator asked for (`request`, `prunes`) is written at the first insert only.
+    static let record = """
+        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes, attempt,
+            stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error, verified_at, pruned_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        ON CONFLICT (type, range_start, range_end) DO UPDATE SET
+            state = excluded.state, attempt = excluded.attempt, stamp = excluded.stamp, hot_rows = excluded.hot_rows,
+            hot_digest = excluded.hot_digest, cold_rows = excluded.cold_rows, cold_digest = excluded.cold_digest,
+            staging = excluded.staging, manifest = excluded.manifest, rows_pruned = excluded.rows_pruned,
+            error = excluded.error, verified_at = excluded.verified_at, pruned_at = excluded.pruned_at,
+            updated_at = now()
+        """
+    /// Whatever state the ledger has: the COMMIT whose answer was lost may have succeeded.
+    static let recordFailure = """
+        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, attempt, error)
+        VALUES ($1, $2, $3, $4, 'failed', 1, $5)
+        ON CONFLICT (type, range_start, range_end) DO UPDATE SET
+            state = CASE WHEN transfer.state = 'planned' THEN 'failed' ELSE transfer.state END,
+            attempt = transfer.attempt + 1, error = excluded.error, updated_at = now()
+        """
+    /// An operator's request: a range that halts or failed starts over, and ($7) one that hot changed since.
+    ///
+    /// Any other keeps its state. After a mismatch the operator has seen what cold holds: it counts as it is found now.
+    static let request = """
+        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes)
+        VALUES ($1, $2, $3, $4, 'planned', $5, $6)
+        ON CONFLICT (type, range_start, range_end) DO UPDATE SET
+            request = excluded.request, prunes = transfer.prunes OR excluded.prunes, updated_at = now(),
+            attempt = 0,
+            error = NULL,
+            cold_rows = CASE WHEN transfer.state = 'mismatched' THEN NULL ELSE transfer.cold_rows END,
+            cold_digest = CASE WHEN transfer.state = 'mismatched' THEN NULL ELSE transfer.cold_digest END,
+            state = CASE WHEN transfer.state IN ('mismatched', 'failed', 'unaccounted') THEN 'planned'
+                WHEN $7 AND transfer.state IN ('verified', 'pruned') THEN 'planned'
+                ELSE transfer.state END
+        RETURNING \(fields)
+        """
+
+    // MARK: Manifests
+
+    static let lastManifest = """
+        SELECT number, sha256 FROM thermocline_store.manifest ORDER BY number DESC LIMIT 1
+        """
+    static let addManifest = """
+        INSERT INTO thermocline_store.manifest (number, type, range_start, range_end, hot_rows, hot_digest, cold_rows,
+            cold_digest, schema_hash, previous, sha256, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        """
+    static let readManifests = """
+        SELECT number, sha256 FROM thermocline_store.manifest WHERE number = ANY ($1::bigint[])
+        """
+
+    // MARK: Copy and merge
+
+    static func holdsAny(_ type: RecordType, _ range: TimeRange) -> String {
+        "SELECT EXISTS (SELECT FROM \(TierSQL.table(type)) WHERE \(TierSQL.inRange(range)))"
+    }
+    static func copy(_ type: RecordType) -> String { copy(type, into: TierSQL.table(type)) }
+    static func copyToStaging(_ type: RecordType, _ name: String) -> String { copy(type, into: staging(name)) }
+    private static func copy(_ type: RecordType, into table: String) -> String {
+        "COPY \(table) (\(TierSQL.columns(type.allColumns))) FROM STDIN (FORMAT binary)"
+    }
+
+    /// A plain table, kept until the range is verified.
+    static func makeStaging(_ type: RecordType, _ name: String) -> String {
+        "CREATE TABLE \(staging(name)) (LIKE \(TierSQL.table(type)))"
+    }
+    static func dropStaging(_ name: String) -> String { "DROP TABLE IF EXISTS \(staging(name))" }
+    private static func staging(_ name: String) -> String { "thermocline_store.\(name)" }
+
+    /// Adds the staged rows whose key cold lacks, and answers with what it added.
+    static func merge(_ type: RecordType, _ name: String) -> String {
+        """
+        COPY (INSERT INTO \(TierSQL.table(type)) (\(TierSQL.columns(type.allColumns)))
+            SELECT \(TierSQL.columns(type.allColumns)) FROM \(staging(name))
+            ON CONFLICT (\(type.keyColumns.joined(separator: ", "))) DO NOTHING
+            RETURNING \(TierSQL.columns(type.contentColumns))) TO STDOUT (FORMAT binary)
+        """
+    }
+
+    /// Keeps the staged rows whose key cold holds with other content; one kept already is not kept twice.
+    static func keepConflicts(_ type: RecordType, _ name: String) -> String {
+        """
+        INSERT INTO \(conflict(type)) (\(TierSQL.columns(type.allColumns)))
+        SELECT \(TierSQL.columns(type.allColumns)) FROM \(staging(name)) s WHERE NOT \(held(type))
+        """
+    }
+    static func countMissing(_ type: RecordType, _ name: String) -> String {
+        "SELECT count(*) FROM \(staging(name)) s WHERE NOT \(held(type))"
+    }
+    /// Whether the range or `conflict` holds a row of equal content.
+    private static func held(_ type: RecordType) -> String {
+        let rows = [TierSQL.table(type), conflict(type)].map {
+            "EXISTS (SELECT FROM \($0) c WHERE \(sameContent(type)))"
+        }
+        return "(\(rows.joined(separator: " OR ")))"
+    }
+    /// The required key columns by `=`, so that the index is used; the rest where null equals null.
+    private static func sameContent(_ type: RecordType) -> String {
+        type.contentColumns.map {
+            $0.isNullable ? "c.\($0.name) IS NOT DISTINCT FROM s.\($0.name)" : "c.\($0.name) = s.\($0.name)"
+        }.joined(separator: " AND ")
+    }
+
+    static func readStaging(_ type: RecordType, _ name: String) -> String {
+        "COPY (SELECT \(TierSQL.columns(type.contentColumns)) FROM \(staging(name))) TO STDOUT (FORMAT binary)"
+    }
+}

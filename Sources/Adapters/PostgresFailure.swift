@@ -1,0 +1,50 @@
+package import Postgres
+package import Tiering
+
+extension StoreError {
+    /// What a failure of the database means for the tier.
+    package init(_ error: PostgresError, tier: String, operation: String) {
+        let code: Code
+        switch error.code {
+        case .connectionFailed, .connectionLost: code = .unreachable
+        case .unknownOutcome: code = .unknownOutcome
+        case .cancelled: code = .timeout
+        case .server:
+            switch error.disposition {
+            case .retry: code = error.sqlState == "55P03" ? .timeout : .unreachable
+            case .reject: code = .rejected
+            case .halt: code = .failed
+            }
+        case .zeroByte: code = .rejected
+        case .rolledBack, .invalidConnectionString, .unsupportedEncoding, .protocolViolation, .misuse: code = .failed
+        }
+        let disposition: Disposition
+        switch error.disposition {
+        case .retry: disposition = .retry
+        case .reject: disposition = .reject
+        case .halt: disposition = .halt
+        }
+        self.init(
+            code,
+            disposition,
+            tier: tier,
+            operation: operation,
+            sqlState: error.sqlState,
+            constraint: error.constraint,
+            detail: error.description
+        )
+    }
+}
+
+/// Runs database calls and says which tier and what was tried when one fails.
+func at<R>(
+    _ tier: String,
+    _ operation: String,
+    _ body: () async throws(PostgresError) -> R
+) async throws(StoreError) -> R {
+    do {
+        return try await body()
+    } catch {
+        throw StoreError(error, tier: tier, operation: operation)
+    }
+}

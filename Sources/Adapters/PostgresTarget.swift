@@ -1,0 +1,239 @@
+package import Digest
+import Postgres
+package import Records
+package import Tiering
+
+/// The cold tier as the archiver sees it, in one fenced session.
+package struct PostgresTarget: ArchiveTarget {
+    let session: FencedSession
+    let settings: ArchiveSettings
+
+    private var connection: PostgresConnection { session.connection }
+
+    package func ledger() async throws(StoreError) -> [Transfer] {
+        let found = try await session.transaction("read the ledger") { connection throws(PostgresError) in
+            try await connection.execute(ColdSQL.readLedger)
+        }
+        return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
+    }
+
+    package func record(_ transfer: Transfer) async throws(StoreError) {
+        try await session.transaction("record \(transfer.type) \(transfer.range)") { connection throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(transfer))
+        }
+    }
+
+    package func recordFailure(of transfer: Transfer, detail: String) async throws(StoreError) {
+        let key = [transfer.id, transfer.type, "\(transfer.range.start)", "\(transfer.range.end)"]
+        try await session.transaction("record \(transfer.type) \(transfer.range)") { connection throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.recordFailure, key + [detail])
+        }
+    }
+
+    // MARK: Copy
+
+    package func beginCopy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> PostgresCopy {
+        try await makePartitions(for: transfer.range, of: type)
+        let operation = "copy \(type.name) \(transfer.range)"
+        try await session.begin(operation)
+        do throws(StoreError) {
+            let isHeld = try await at("cold", operation) { () throws(PostgresError) in
+                try await connection.execute(ColdSQL.holdsAny(type, transfer.range)).scalar == "t"
+            }
+            // Straight in only where no copy was ever recorded and nothing is there to merge with.
+            let staging = transfer.cold == nil && !isHeld ? nil : "staging_" + transfer.id.filter { $0 != "-" }
+            var base = transfer.cold ?? .zero
+            if transfer.cold == nil && isHeld { base = try await summarize(type, transfer.range, operation) }
+            try await at("cold", operation) { () throws(PostgresError) in
+                guard let staging else { return try await connection.beginCopyIn(ColdSQL.copy(type)) }
+                _ = try await connection.execute(ColdSQL.dropStaging(staging))
+                _ = try await connection.execute(ColdSQL.makeStaging(type, staging))
+                try await connection.beginCopyIn(ColdSQL.copyToStaging(type, staging))
+            }
+            return PostgresCopy(
+                transfer: transfer,
+                type: type,
+                staging: staging,
+                base: base,
+                connection: connection,
+                operation: operation,
+                chunkBytes: settings.chunkBytes
+            )
+        } catch {
+            await connection.rollback()
+            throw error
+        }
+    }
+
+    private func makePartitions(for range: TimeRange, of type: RecordType) async throws(StoreError) {
+        var keeper = PartitionKeeper(type: type, tier: "cold", limit: .max)
+        _ = try await keeper.ensure(Set(Partition.covering(range, of: type)), on: connection)
+    }
+
+    private func summarize(
+        _ type: RecordType,
+        _ range: TimeRange,
+        _ operation: String
+    ) async throws(StoreError) -> Summary {
+        try await at("cold", operation) { () throws(PostgresError) in
+            try await connection.beginCopyOut(TierSQL.readContent(type, range))
+        }
+        return try await PostgresRows(connection: connection, operation: operation, chunkBytes: settings.chunkBytes)
+            .summary(type)
+    }
+
+    // MARK: Read back
+
+    package func read(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> PostgresRows {
+        try await read(TierSQL.readContent(type, range), "read \(type.name) \(range) back")
+    }
+
+    package func readStaging(_ name: String, type: RecordType) async throws(StoreError) -> PostgresRows {
+        try await read(ColdSQL.readStaging(type, name), "read the staged rows of \(type.name)")
+    }
+
+    private func read(_ sql: String, _ operation: String) async throws(StoreError) -> PostgresRows {
+        try await session.begin(operation)
+        do throws(StoreError) {
+            try await at("cold", operation) { () throws(PostgresError) in try await connection.beginCopyOut(sql) }
+        } catch {
+            await connection.rollback()
+            throw error
+        }
+        return PostgresRows(
+            connection: connection,
+            operation: operation,
+            chunkBytes: settings.chunkBytes,
+            endsTransaction: true
+        )
+    }
+
+    package func missingRows(
+        ofStaging name: String,
+        type: RecordType,
+        in range: TimeRange
+    ) async throws(StoreError) -> Int {
+        let operation = "look for the staged rows of \(type.name) \(range)"
+        let count = try await session.transaction(operation) { connection throws(PostgresError) in
+            try await connection.execute(ColdSQL.countMissing(type, name)).scalar.flatMap(Int.init)
+        }
+        guard let count else {
+            throw StoreError(.corrupt, .halt, tier: "cold", operation: operation, detail: "no count came back")
+        }
+        return count
+    }
+
+    // MARK: Manifests
+
+    package func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
+        let staging = "staging_" + transfer.id.filter { $0 != "-" }
+        return try await session.transaction("record the manifest of \(type.name)") {
+            connection throws(PostgresError) in
+            let last = try await connection.execute(ColdSQL.lastManifest).rows.first
+            let manifest = Manifest(
+                number: (last?[0].flatMap(Int64.init) ?? 0) + 1,
+                transfer: transfer,
+                schemaHash: Manifest.schemaHash(type),
+                previous: last?[1] ?? Manifest.genesis
+            )
+            _ = try await connection.execute(ColdSQL.addManifest, manifest.parameters)
+            var recorded = transfer
+            recorded.manifest = manifest.number
+            _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(recorded))
+            _ = try await connection.execute(ColdSQL.dropStaging(staging))
+            return recorded
+        }
+    }
+
+    package func manifests(_ numbers: [Int64]) async throws(StoreError) -> [Int64: String] {
+        guard !numbers.isEmpty else { return [:] }
+        let found = try await session.transaction("read manifests") { connection throws(PostgresError) in
+            try await connection.execute(ColdSQL.readManifests, [SQLText.array(numbers.map { "\($0)" })])
+        }
+        var manifests: [Int64: String] = [:]
+        for row in found.rows { if let number = row[0].flatMap(Int64.init) { manifests[number] = row[1] } }
+        return manifests
+    }
+
+    package func close() async { await connection.close() }
+}
+
+/// A copy on its way into cold: straight into the table, or beside it to be merged by key.
+package struct PostgresCopy: ColdCopy {
+    let transfer: Transfer
+    let type: RecordType
+    /// Nil where the rows go straight in.
+    let staging: String?
+    /// What the range held before this copy.
+    let base: Summary
+    let connection: PostgresConnection
+    let operation: String
+    let chunkBytes: Int
+
+    package func write(_ rows: [UInt8]) async throws(StoreError) {
+        try await at("cold", operation) { () throws(PostgresError) in try await connection.writeCopy(rows) }
+    }
+
+    package func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer {
+        _ = try await at("cold", operation) { () throws(PostgresError) in try await connection.endCopyIn() }
+        var added = hot
+        if let staging { added = try await merge(staging) }
+        var copied = transfer
+        copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
+        try await at("cold", operation) { () throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(copied))
+            try await connection.commit()
+        }
+        return copied
+    }
+
+    /// Adds the rows whose key is new, keeps those that differ as conflicts; returns what was added.
+    private func merge(_ staging: String) async throws(StoreError) -> Summary {
+        try await at("cold", operation) { () throws(PostgresError) in
+            try await connection.beginCopyOut(ColdSQL.merge(type, staging))
+        }
+        let added = try await PostgresRows(connection: connection, operation: operation, chunkBytes: chunkBytes)
+            .summary(type)
+        try await at("cold", operation) { () throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.keepConflicts(type, staging))
+        }
+        return added
+    }
+
+    package func abandon() async { await connection.rollback() }
+}
+
+/// Rows of a COPY TO STDOUT that has begun.
+package struct PostgresRows: RowStream {
+    let connection: PostgresConnection
+    let operation: String
+    let chunkBytes: Int
+    /// The transaction was opened for this read alone and ends with it.
+    var endsTransaction = false
+
+    package func next() async throws(StoreError) -> [UInt8]? {
+        do throws(StoreError) {
+            let chunk = try await at("cold", operation) { () throws(PostgresError) in
+                try await connection.nextCopyChunk(atMost: chunkBytes)
+            }
+            if chunk == nil && endsTransaction { await connection.rollback() }
+            return chunk
+        } catch {
+            if endsTransaction { await connection.rollback() }
+            throw error
+        }
+    }
+
+    func summary(_ type: RecordType) async throws(StoreError) -> Summary {
+        let digester = ContentDigester(type: type)
+        var summary = Summary.zero
+        while let chunk = try await next() {
+            do {
+                summary += try digester.summarize(chunk.span)
+            } catch {
+                throw StoreError(.corrupt, .halt, tier: "cold", operation: operation, detail: "\(error)")
+            }
+        }
+        return summary
+    }
+}

@@ -1,0 +1,240 @@
+import Platform
+import Postgres
+package import Records
+package import Tiering
+
+/// How the archiver reaches both tiers and holds its lease.
+package struct ArchiveSettings: Sendable {
+    package var hotConninfo: String
+    package var coldConninfo: String
+    package var bucketMicros: Int64
+    /// How long the lease lasts without being renewed.
+    package var lease: Duration
+    /// How long a prune or a take-over waits for a lock before it gives way.
+    package var lockTimeout: Duration
+    package var chunkBytes: Int
+
+    package init(
+        hotConninfo: String,
+        coldConninfo: String,
+        bucketMicros: Int64,
+        lease: Duration = .seconds(30),
+        lockTimeout: Duration = .seconds(2),
+        chunkBytes: Int = 256 << 10
+    ) {
+        self.hotConninfo = hotConninfo
+        self.coldConninfo = coldConninfo
+        self.bucketMicros = bucketMicros
+        self.lease = lease
+        self.lockTimeout = lockTimeout
+        self.chunkBytes = chunkBytes
+    }
+}
+
+/// Both tiers on PostgreSQL, under one lease in the cold database.
+///
+/// The lease says who may archive; the fence, written into both databases by a take-over, makes it true: every
+/// transaction of the archiver begins by finding its token there.
+package struct PostgresTiers: ArchiveTiers {
+    private let settings: ArchiveSettings
+    private let hotSchema: SchemaKeeper
+    private let coldSchema: SchemaKeeper
+    /// This instance, in the lease: random, so that a restarted one is another.
+    private let holder: String
+
+    package init(settings: ArchiveSettings, catalog: Catalog) {
+        self.settings = settings
+        hotSchema = SchemaKeeper(tier: .hot, catalog: catalog)
+        coldSchema = SchemaKeeper(tier: .cold, catalog: catalog)
+        holder = RandomID.uuid()
+    }
+
+    // MARK: Lease
+
+    package func acquireLease() async throws(StoreError) -> LeaseOutcome {
+        try await withCold("acquire the lease") { connection throws(PostgresError) in
+            let parameters = [holder, HostName.current, "\(settings.lease.milliseconds)"]
+            let taken = try await connection.execute(ColdSQL.acquireLease, parameters)
+            if let token = taken.scalar.flatMap(Int64.init) {
+                let fence = try await connection.execute(TierSQL.readFence).scalar.flatMap(Int64.init)
+                return .held(token: token, isNew: fence != token)
+            }
+            let other = try await connection.execute(ColdSQL.readLease).rows.first
+            return .heldBy("\(other?[0] ?? "nobody") on \(other?[1] ?? "an unknown host")")
+        }
+    }
+
+    package func renewLease(_ token: Int64) async throws(StoreError) -> Bool {
+        try await withCold("renew the lease") { connection throws(PostgresError) in
+            let parameters = ["\(token)", holder, "\(settings.lease.milliseconds)"]
+            return try await connection.execute(ColdSQL.renewLease, parameters).affected == 1
+        }
+    }
+
+    package func releaseLease(_ token: Int64) async throws(StoreError) {
+        try await withCold("release the lease") { connection throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.releaseLease, ["\(token)", holder])
+        }
+    }
+
+    private func withCold<R>(
+        _ operation: String,
+        _ body: (PostgresConnection) async throws(PostgresError) -> R
+    ) async throws(StoreError) -> R {
+        let connection = try await connect(.cold)
+        do throws(StoreError) {
+            let answer = try await at("cold", operation) { () throws(PostgresError) in try await body(connection) }
+            await connection.close()
+            return answer
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    /// Ledger rows for the control plane, read without lease or fence: looking is free.
+    func transfers(_ sql: String, _ parameters: [String?]) async throws(StoreError) -> [Transfer] {
+        let found = try await withCold("read the ledger") { connection throws(PostgresError) in
+            try await connection.execute(sql, parameters)
+        }
+        return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
+    }
+
+    // MARK: Take-over
+
+    package func takeOver(_ token: Int64) async throws(StoreError) {
+        for tier in Tier.allCases {
+            let connection = try await connect(tier)
+            do throws(StoreError) {
+                try await raiseFence(token, on: connection, of: tier)
+                await connection.close()
+            } catch {
+                await connection.close()
+                throw error
+            }
+        }
+    }
+
+    /// Ends the sessions of earlier tokens, waits until they are gone, then writes the token.
+    private func raiseFence(_ token: Int64, on connection: PostgresConnection, of tier: Tier) async throws(StoreError) {
+        let deadline = ContinuousClock.now + .seconds(10)
+        let operation = "take the archive over"
+        _ = try await at(tier.rawValue, operation) { () throws(PostgresError) in
+            try await connection.execute(TierSQL.terminateEarlierSessions, ["\(token)"])
+        }
+        while true {
+            let left = try await at(tier.rawValue, operation) { () throws(PostgresError) in
+                try await connection.execute(TierSQL.countEarlierSessions, ["\(token)"]).scalar
+            }
+            if left == "0" { break }
+            guard ContinuousClock.now < deadline else {
+                throw StoreError(
+                    .timeout,
+                    .retry,
+                    tier: tier.rawValue,
+                    operation: operation,
+                    detail: "an earlier archiver's session did not end within 10 s of being terminated"
+                )
+            }
+            do { try await Task.sleep(for: .milliseconds(20)) } catch {
+                throw StoreError(.timeout, .retry, tier: tier.rawValue, operation: operation, detail: "cancelled")
+            }
+        }
+        do throws(StoreError) {
+            try await at(tier.rawValue, operation) { () throws(PostgresError) in
+                try await connection.begin()
+                _ = try await connection.execute("SET LOCAL lock_timeout = \(settings.lockTimeout.milliseconds)")
+                _ = try await connection.execute(TierSQL.raiseFence, ["\(token)"])
+                _ = try await connection.execute(TierSQL.forgetEarlierSessions, ["\(token)"])
+                try await connection.commit()
+            }
+        } catch {
+            await connection.rollback()
+            throw error
+        }
+    }
+
+    // MARK: Sessions
+
+    package func openSource(_ token: Int64) async throws(StoreError) -> PostgresSource {
+        PostgresSource(session: try await open(.hot, token), settings: settings)
+    }
+
+    package func openTarget(_ token: Int64) async throws(StoreError) -> PostgresTarget {
+        PostgresTarget(session: try await open(.cold, token), settings: settings)
+    }
+
+    /// A session that recorded itself under the token before it does anything else.
+    private func open(_ tier: Tier, _ token: Int64) async throws(StoreError) -> FencedSession {
+        let connection = try await connect(tier)
+        do throws(StoreError) {
+            let schema = tier == .hot ? hotSchema : coldSchema
+            try await schema.check(on: connection, bucketMicros: settings.bucketMicros)
+            let session = FencedSession(connection: connection, tier: tier, token: token)
+            try await session.transaction("record the session") { connection throws(PostgresError) in
+                _ = try await connection.execute(TierSQL.recordSession, ["\(token)"])
+            }
+            return session
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    private func connect(_ tier: Tier) async throws(StoreError) -> PostgresConnection {
+        let conninfo = tier == .hot ? settings.hotConninfo : settings.coldConninfo
+        return try await at(tier.rawValue, "connect") { () throws(PostgresError) in
+            try await PostgresConnection(
+                conninfo,
+                applicationName: "thermocline archive",
+                settings: ["synchronous_commit": "on"]
+            )
+        }
+    }
+}
+
+/// One session of the archiver, every transaction of which begins by finding its token in the fence.
+struct FencedSession: Sendable {
+    let connection: PostgresConnection
+    let tier: Tier
+    let token: Int64
+
+    func transaction<R>(
+        _ operation: String,
+        _ isolation: PostgresConnection.Isolation = .readCommitted,
+        _ body: (PostgresConnection) async throws(PostgresError) -> R
+    ) async throws(StoreError) -> R {
+        do throws(StoreError) {
+            try await begin(operation, isolation)
+            return try await at(tier.rawValue, operation) { () throws(PostgresError) in
+                let answer = try await body(connection)
+                try await connection.commit()
+                return answer
+            }
+        } catch {
+            await connection.rollback()
+            throw error
+        }
+    }
+
+    /// Opens a transaction that its owner ends; the fence is its first statement.
+    func begin(
+        _ operation: String,
+        _ isolation: PostgresConnection.Isolation = .readCommitted
+    ) async throws(StoreError) {
+        let held = try await at(tier.rawValue, operation) { () throws(PostgresError) in
+            try await connection.begin(isolation)
+            return try await connection.execute(TierSQL.fence, ["\(token)"]).rows.count
+        }
+        guard held == 1 else {
+            await connection.rollback()
+            throw StoreError(
+                .fenced,
+                .halt,
+                tier: tier.rawValue,
+                operation: operation,
+                detail: "another archiver has taken over; token \(token) is past and nothing was changed"
+            )
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import Records
+
+/// SQL that both tiers share: schemas, the tables behind the views, partitions, the archiver's fence.
+///
+/// Everything is idempotent, so that `schema apply` may run again. Portable: no triggers, domains, advisory locks,
+/// `ctid`, and no sequence as identity.
+enum TierSQL {
+    /// What `schema_version` says where this program may work; it rises when the tables change shape.
+    static let version = 1
+
+    static func base(tier: String, bucketMicros: Int64) -> [String] {
+        [
+            "CREATE SCHEMA IF NOT EXISTS thermocline",
+            "CREATE SCHEMA IF NOT EXISTS thermocline_store",
+            """
+            CREATE TABLE IF NOT EXISTS thermocline_store.schema_version (
+                tier text PRIMARY KEY,
+                version integer NOT NULL,
+                bucket_micros bigint NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now()
+            )
+            """,
+            """
+            INSERT INTO thermocline_store.schema_version (tier, version, bucket_micros)
+            VALUES ('\(tier)', \(version), \(bucketMicros)) ON CONFLICT (tier) DO NOTHING
+            """,
+            """
+            CREATE TABLE IF NOT EXISTS thermocline_store.archive_fence (
+                id integer PRIMARY KEY CHECK (id = 1),
+                token bigint NOT NULL
+            )
+            """,
+            "INSERT INTO thermocline_store.archive_fence VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
+            """
+            CREATE TABLE IF NOT EXISTS thermocline_store.archive_session (
+                token bigint NOT NULL,
+                pid integer NOT NULL,
+                backend_start timestamptz NOT NULL,
+                PRIMARY KEY (pid, backend_start)
+            )
+            """,
+        ]
+    }
+
+    static let readVersion = "SELECT tier, version, bucket_micros FROM thermocline_store.schema_version"
+    /// Present only where `schema apply` ran: asked before anything else, so that its absence is no SQL error.
+    static let hasSchema = "SELECT to_regclass('thermocline_store.schema_version') IS NOT NULL"
+
+    // MARK: Record tables
+
+    static func table(_ type: RecordType) -> String { "thermocline_store.\(type.name)" }
+    static func view(_ type: RecordType) -> String { "thermocline.\(type.name)" }
+    static func columns(_ columns: [Column]) -> String { columns.map(\.name).joined(separator: ", ") }
+
+    static func recordTable(_ type: RecordType) -> [String] {
+        [
+            """
+            CREATE TABLE IF NOT EXISTS \(table(type)) (
+            \(columnDefinitions(type))
+            ) PARTITION BY RANGE (ts)
+            """,
+            uniqueKey(type, named: "\(type.name)_key", on: table(type)),
+            "CREATE OR REPLACE VIEW \(view(type)) AS SELECT \(columns(type.allColumns)) FROM \(table(type))",
+        ]
+    }
+
+    static func columnDefinitions(_ type: RecordType) -> String {
+        type.allColumns.map { "    \($0.name) \(sqlType($0))\($0.isNullable ? "" : " NOT NULL")" }
+            .joined(separator: ",\n")
+    }
+
+    /// `ts` first: appends to the right edge cost half of what a key that starts with the exchange does.
+    static func uniqueKey(_ type: RecordType, named name: String, on table: String) -> String {
+        "CREATE UNIQUE INDEX IF NOT EXISTS \(name) ON \(table) (\(type.keyColumns.joined(separator: ", "))) "
+            + "NULLS NOT DISTINCT"
+    }
+
+    private static func sqlType(_ column: Column) -> String {
+        switch column.kind {
+        case .timestamp: "timestamptz"
+        case .text: "text COLLATE \"C\""
+        case .decimal: "numeric"
+        case .decimals: "numeric[]"
+        case .integer: "bigint"
+        case .boolean: "boolean"
+        case .json: "jsonb"
+        }
+    }
+
+    /// A timestamp column as microseconds since 1970, so that no text form of a time is ever parsed.
+    static func micros(_ column: String) -> String { "(extract(epoch FROM \(column)) * 1000000)::bigint" }
+
+    // MARK: Partitions
+
+    static func partitions(of type: RecordType) -> String {
+        """
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = '\(table(type))'::regclass
+        """
+    }
+
+    /// LIKE, CHECK, ATTACH: `PARTITION OF` would wait for every reader of the parent, and every writer for it.
+    static func makePartition(_ partition: Partition, of type: RecordType) -> [String] {
+        let name = "thermocline_store.\(partition.name)"
+        let (start, end) = (partition.range.start, partition.range.end)
+        return [
+            """
+            CREATE TABLE \(name) (LIKE \(table(type)) INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,
+                CONSTRAINT \(partition.name)_range CHECK (ts >= '\(start)' AND ts < '\(end)'))
+            """,
+            uniqueKey(type, named: "\(partition.name)_key", on: name),
+            "ALTER TABLE \(table(type)) ATTACH PARTITION \(name) FOR VALUES FROM ('\(start)') TO ('\(end)')",
+        ]
+    }
+
+    /// Serializes those who make partitions of one table; blocks neither readers nor writers.
+    static func lockForPartitions(_ type: RecordType) -> String {
+        "LOCK TABLE \(table(type)) IN SHARE UPDATE EXCLUSIVE MODE"
+    }
+
+    // MARK: The archiver's fence
+
+    static let fence = "SELECT 1 FROM thermocline_store.archive_fence WHERE token = $1 FOR SHARE"
+    static let recordSession = """
+        INSERT INTO thermocline_store.archive_session (token, pid, backend_start)
+        SELECT $1, pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
+        ON CONFLICT (pid, backend_start) DO UPDATE SET token = excluded.token
+        """
+    static let terminateEarlierSessions = """
+        SELECT count(pg_terminate_backend(a.pid)) FROM thermocline_store.archive_session s
+        JOIN pg_stat_activity a ON a.pid = s.pid AND a.backend_start = s.backend_start
+        WHERE s.token < $1
+        """
+    static let countEarlierSessions = """
+        SELECT count(*) FROM thermocline_store.archive_session s
+        JOIN pg_stat_activity a ON a.pid = s.pid AND a.backend_start = s.backend_start
+        WHERE s.token < $1
+        """
+    static let forgetEarlierSessions = "DELETE FROM thermocline_store.archive_session WHERE token < $1"
+    static let raiseFence = "UPDATE thermocline_store.archive_fence SET token = $1 WHERE token < $1"
+    static let readFence = "SELECT token FROM thermocline_store.archive_fence"
+
+    /// Rows of a range, content columns only, as readers see them.
+    static func readContent(_ type: RecordType, _ range: TimeRange) -> String {
+        "COPY (SELECT \(columns(type.contentColumns)) FROM \(view(type)) WHERE \(inRange(range))) "
+            + "TO STDOUT (FORMAT binary)"
+    }
+
+    static func inRange(_ range: TimeRange) -> String {
+        "ts >= '\(range.start)' AND ts < '\(range.end)'"
+    }
+}

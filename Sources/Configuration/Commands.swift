@@ -1,0 +1,108 @@
+/// What the program can be asked to do.
+package enum CommandName: String, Sendable, CaseIterable {
+    case hot
+    case cold
+    case both
+    case schemaPrint = "schema print"
+    case schemaApply = "schema apply"
+    case check
+    case simulate
+    case demo
+    case version
+    case help
+
+    /// The role that the command plays, if it plays one.
+    package var mode: Mode? { Mode(rawValue: rawValue) }
+}
+
+/// One command: what it does, what it is given.
+package struct Command: Sendable {
+    package let name: CommandName
+    package let summary: String
+    /// The words that follow the command, each one of a few.
+    package let arguments: [Argument]
+    package let flags: [Flag]
+
+    package struct Argument: Sendable {
+        package let name: String
+        package let words: [String]
+        package let isOptional: Bool
+    }
+}
+
+/// One flag: what it does, what value it takes.
+package struct Flag: Sendable {
+    package enum Value: Sendable {
+        case none
+        case text(String)
+        case word([String])
+        case number(ClosedRange<Int>)
+    }
+    /// `--seconds`.
+    package let name: String
+    package let value: Value
+    package let summary: String
+    package let mayRepeat: Bool
+
+    init(_ name: String, _ value: Value, _ summary: String, mayRepeat: Bool = false) {
+        self.name = name
+        self.value = value
+        self.summary = summary
+        self.mayRepeat = mayRepeat
+    }
+}
+
+extension Command {
+    /// Every command, in the order of the help; parsing, help and usage errors derive from it.
+    package static let table: [Command] = [
+        Command(.hot, "Ingest from NATS JetStream into the hot database."),
+        Command(.cold, "Copy to the cold database, prove, and prune hot."),
+        Command(.both, "Play both roles in one process."),
+        Command(.schemaPrint, "Print the SQL of one database's schema.", [database]),
+        Command(.schemaApply, "Create or bring up to date one database's schema.", [database]),
+        Command(.check, "Check the configuration and print what is in effect, secrets redacted."),
+        Command(
+            .simulate,
+            "Publish a lifelike feed of all record types to NATS, as a collector would.",
+            flags: [
+                Flag("--rate", .number(1...1_000_000), "Messages a second (default 1000)."),
+                Flag("--seconds", .number(0...31_536_000), "How long; 0 means until stopped (default 60)."),
+                Flag("--seed", .number(0...Int.max), "The same seed gives the same feed (default 1)."),
+                Flag("--symbols", .text("LIST"), "Symbols, separated by commas (default BTC-USDT,ETH-USDT)."),
+                Flag("--nats", .text("URL"), "NATS servers, instead of nats.url."),
+            ]
+        ),
+        Command(
+            .demo,
+            "Run everything on private servers in a temporary directory, and audit the result.",
+            flags: [
+                Flag("--seconds", .number(0...31_536_000), "How long; 0 means until stopped (default 60)."),
+                Flag("--rate", .number(1...1_000_000), "Messages a second (default 1000)."),
+                Flag("--seed", .number(0...Int.max), "The same seed gives the same feed (default 1)."),
+            ]
+        ),
+        Command(.version, "Print the version."),
+        Command(
+            .help,
+            "Print this, or the help of one command.",
+            [Argument(name: "command", words: [], isOptional: true)]
+        ),
+    ]
+
+    /// Flags that every command takes.
+    package static let globalFlags: [Flag] = [
+        Flag("--config", .text("FILE"), "Configuration file (else THERMOCLINE_CONFIG, else defaults)."),
+        Flag("--set", .text("PATH=VALUE"), "Set one option, over file and environment.", mayRepeat: true),
+        Flag("--mode", .word(Mode.allCases.map(\.rawValue)), "The role, where no command names it."),
+        Flag("--help", .none, "Print the help of the command."),
+        Flag("--version", .none, "Print the version."),
+    ]
+
+    private static let database = Argument(name: "database", words: ["hot", "cold"], isOptional: false)
+
+    private init(_ name: CommandName, _ summary: String, _ arguments: [Argument] = [], flags: [Flag] = []) {
+        self.init(name: name, summary: summary, arguments: arguments, flags: flags)
+    }
+
+    static func named(_ name: CommandName) -> Command? { table.first { $0.name == name } }
+}

@@ -1,0 +1,275 @@
+internal import Platform
+package import Records
+
+extension Option {
+    /// Every option, in the order of the template.
+    package static func table(_ catalog: Catalog) -> [Option] {
+        let mode = Option(
+            "mode",
+            \.mode,
+            optional: .word,
+            "Which roles the process plays when no command says so: hot, cold or both."
+        )
+        return [mode] + nats(catalog) + hot + ingest + quarantine + cold + archive + catalog.types.flatMap(type) + rest
+    }
+
+    private static func nats(_ catalog: Catalog) -> [Option] {
+        [
+            Option("nats.url", \.nats.url, .natsServers, "NATS servers, separated by commas."),
+            Option(
+                "nats.credentials_file",
+                \.nats.credentialsFile,
+                optional: .path,
+                "File with the user's JWT and key (.creds)."
+            ),
+            Option(
+                "nats.create_streams",
+                \.nats.createStreams,
+                .streamSelection(catalog.types.map(\.name)),
+                "Types whose stream is created where none exists: a list, or all. Collectors make the others."
+            ),
+            Option(
+                "nats.ack",
+                \.nats.ack,
+                .word,
+                "What is acknowledged: all (each batch, so that operators see the floor) or none."
+            ),
+            Option(
+                "nats.stream.max_bytes",
+                \.nats.stream.maxBytes,
+                .size(1 << 20...1 << 50),
+                "Size at which a stream that we created discards its oldest messages."
+            ),
+            Option(
+                "nats.stream.max_age",
+                \.nats.stream.maxAge,
+                .duration(.seconds(60) ... .days(365)),
+                "Age at which a stream that we created discards messages."
+            ),
+        ]
+    }
+
+    private static let hot = [
+        Option("hot.postgres", \.hot.postgres, optional: .secret, "Connection string of the hot database. A secret."),
+        Option(
+            "hot.postgres_file",
+            \.hot.postgresFile,
+            optional: .path,
+            "File that holds hot.postgres, instead of it."
+        ),
+        Option("hot.listen", \.hot.listen, .listenAddress, "Address of /health, /stats and /metrics of the hot role."),
+        Option(
+            "hot.retention",
+            \.hot.retention,
+            .duration(.seconds(1) ... .days(3_650)),
+            "How long hot keeps rows; only what is proved in cold is ever pruned."
+        ),
+        Option("hot.batch.rows", \.hot.batch.rows, .integer(1...100_000), "Rows at which a batch is written."),
+        Option("hot.batch.bytes", \.hot.batch.bytes, .size(1 << 10...256 << 20), "Bytes at which a batch is written."),
+        Option(
+            "hot.batch.linger",
+            \.hot.batch.linger,
+            .duration(.zero ... .seconds(60)),
+            "How long a batch that is not full waits for more."
+        ),
+        Option(
+            "hot.max_partitions",
+            \.hot.maxPartitions,
+            .integer(1...100_000),
+            "Partitions of one type; a message that needs one more goes to quarantine."
+        ),
+    ]
+
+    private static let ingest = [
+        Option(
+            "ingest.takeover",
+            \.ingest.takeover,
+            .duration(.seconds(1) ... .seconds(3_600)),
+            "How long a silent owner of a source is waited for before another instance takes over."
+        ),
+        Option(
+            "ingest.keep_provenance",
+            \.ingest.keepProvenance,
+            .boolean,
+            "Whether keys that say how a message came (collected_at, publisher, ...) are kept in extra."
+        ),
+        Option(
+            "ingest.provenance_keys",
+            \.ingest.provenanceKeys,
+            .list(of: "JSON keys"),
+            "More keys that say how a message came, and not what it says."
+        ),
+        Option(
+            "ingest.max_message_bytes",
+            \.ingest.limits.messageBytes,
+            .size(1 << 10...64 << 20),
+            "A larger message goes to quarantine."
+        ),
+        Option(
+            "ingest.max_depth",
+            \.ingest.limits.depth,
+            .integer(4...1_000),
+            "Levels of nesting; a deeper message goes to quarantine."
+        ),
+        Option(
+            "ingest.max_keys",
+            \.ingest.limits.keys,
+            .integer(32...100_000),
+            "Keys of one message; one with more goes to quarantine."
+        ),
+        Option(
+            "ingest.max_digits",
+            \.ingest.limits.digits,
+            .integer(40...10_000),
+            "Digits of a number, its exponent written out; a longer one goes to quarantine."
+        ),
+        Option(
+            "ingest.max_levels",
+            \.ingest.limits.levels,
+            .integer(1...1_000_000),
+            "Levels of one side of an order book; more go to quarantine."
+        ),
+        Option(
+            "ingest.max_symbol_length",
+            \.ingest.limits.symbolLength,
+            .integer(8...256),
+            "Characters of a symbol; a longer one goes to quarantine."
+        ),
+        Option(
+            "ingest.max_text_bytes",
+            \.ingest.limits.textBytes,
+            .integer(64...2_000),
+            "Bytes of any other text; a longer one goes to quarantine."
+        ),
+    ]
+
+    private static let quarantine = [
+        Option(
+            "quarantine.max_bytes",
+            \.quarantine.maxBytes,
+            .size(1 << 20...1 << 50),
+            "Size of the quarantine at which a source stops rather than drop a message."
+        ),
+        Option(
+            "quarantine.max_share",
+            \.quarantine.maxShare,
+            .share,
+            "Share of a batch that the database may reject for one reason before the source stops."
+        ),
+    ]
+
+    private static let cold = [
+        Option(
+            "cold.postgres",
+            \.cold.postgres,
+            optional: .secret,
+            "Connection string of the cold database. A secret."
+        ),
+        Option(
+            "cold.postgres_file",
+            \.cold.postgresFile,
+            optional: .path,
+            "File that holds cold.postgres, instead of it."
+        ),
+        Option(
+            "cold.listen",
+            \.cold.listen,
+            .listenAddress,
+            "Address of /health, /stats and /transfers of the cold role."
+        ),
+    ]
+
+    private static let archive = [
+        Option(
+            "archive.interval",
+            \.archive.interval,
+            .duration(.milliseconds(100) ... .days(1)),
+            "How often ranges that are due are looked for."
+        ),
+        Option(
+            "archive.safety_lag",
+            \.archive.safetyLag,
+            .duration(.zero ... .days(30)),
+            "How far in the past a range must end before it is copied."
+        ),
+        Option(
+            "archive.range",
+            \.archive.range,
+            .duration(.seconds(1) ... .days(31)),
+            "Width of the ranges that are copied, proved and pruned; a multiple of archive.bucket."
+        ),
+        Option(
+            "archive.bucket",
+            \.archive.bucket,
+            .duration(.seconds(1) ... .days(1)),
+            "Width in which activity is counted; fixed in the database by `thermocline schema apply`."
+        ),
+        Option(
+            "archive.prune",
+            \.archive.prune,
+            .boolean,
+            "Whether rows that are proved in cold and past hot.retention are deleted from hot."
+        ),
+        Option(
+            "archive.lease",
+            \.archive.lease,
+            .duration(.seconds(1) ... .seconds(3_600)),
+            "How long an archiver that is gone keeps others from archiving."
+        ),
+    ]
+
+    private static func type(_ type: RecordType) -> [Option] {
+        let name = type.name
+        return [
+            Option("types.\(name).enabled", .boolean, "Whether \(name) is read and archived.") {
+                $0[name].enabled
+            } set: {
+                $0.types[name, default: .init()].enabled = $1
+            },
+            Option(
+                "types.\(name).retention",
+                ValueKind.duration(.seconds(1) ... .days(3_650)).optional,
+                "How long hot keeps \(name), where that is not hot.retention."
+            ) {
+                $0[name].retention
+            } set: {
+                $0.types[name, default: .init()].retention = $1
+            },
+        ]
+    }
+
+    private static let rest = [
+        Option("log.level", \.log.level, .word, "The least level that is logged: debug, info, warning or error."),
+        Option("log.format", \.log.format, .word, "How lines look: auto (pretty on a terminal), json or pretty."),
+        Option("http.body_bytes", \.http.bodyBytes, .size(1 << 10...64 << 20), "A larger request body is refused."),
+        Option("http.connections", \.http.connections, .integer(4...1_000), "Open connections of one listener."),
+        Option(
+            "http.connections_per_address",
+            \.http.connectionsPerAddress,
+            .integer(1...1_000),
+            "Open connections of one client address."
+        ),
+        Option(
+            "http.idle_timeout",
+            \.http.idleTimeout,
+            .duration(.seconds(1) ... .seconds(3_600)),
+            "How long a connection may be silent."
+        ),
+        Option(
+            "http.reply_timeout",
+            \.http.replyTimeout,
+            .duration(.seconds(1) ... .seconds(600)),
+            "How long an answer may take before it becomes a 504."
+        ),
+        Option(
+            "shutdown.grace",
+            \.shutdown.grace,
+            .duration(.seconds(1) ... .seconds(3_600)),
+            "How long a stop waits for work in hand before it cuts it off; nothing is lost by that."
+        ),
+    ]
+}
+
+extension Duration {
+    fileprivate static func days(_ count: Int) -> Duration { .seconds(count * 86_400) }
+}

@@ -1,0 +1,206 @@
+package import HTTPServer
+import Platform
+package import Records
+package import Tiering
+
+/// The pages of the cold role, and manual transfers.
+package struct ColdAPI: Sendable {
+    private let identity: ServiceIdentity
+    private let types: [RecordType]
+    private let status: @Sendable () -> ArchiveStatus
+    private let inbox: Inbox<ArchiveCommand>
+    /// Nobody but this machine can reach the listener; elsewhere everything that changes something is refused.
+    private let isLoopback: Bool
+
+    package init(
+        identity: ServiceIdentity,
+        types: [RecordType],
+        status: @escaping @Sendable () -> ArchiveStatus,
+        inbox: Inbox<ArchiveCommand>,
+        isLoopback: Bool
+    ) {
+        self.identity = identity
+        self.types = types
+        self.status = status
+        self.inbox = inbox
+        self.isLoopback = isLoopback
+    }
+
+    package var routes: [Route] {
+        [
+            Route("GET", "/health", "How the archive is, and what is wrong.") { _ in .now(health()) },
+            Route("GET", "/stats", "Each type: ranges by state, lag, last verified, recent errors.") { _ in
+                .now(stats())
+            },
+            Route("GET", "/metrics", "The same for Prometheus.") { _ in .now(metrics()) },
+            Route("GET", "/transfers", "The transfers that moved last.") { _ in ask(.list) },
+            Route("GET", "/transfers/{id}", "One transfer, or all of a request.") { request in
+                ask(.show(id: request.parameters["id"] ?? ""))
+            },
+            Route("POST", "/transfers", "Copy and verify ranges of a type now, and prune them if asked.") { request in
+                create(request)
+            },
+        ]
+    }
+
+    func health() -> HTTPResponse {
+        let archive = status()
+        return Health(archive).response(identity) { json in
+            json.field("is_running", archive.state == .archiving)
+            json.field("hot_reachable", archive.hotReachable)
+            json.field("cold_reachable", archive.coldReachable)
+        }
+    }
+
+    func stats() -> HTTPResponse {
+        let archive = status()
+        return .json { json in
+            json.field("service", identity.service)
+            json.field("version", identity.version)
+            json.field("uptime", identity.uptimeSeconds)
+            json.field("state", archive.state.rawValue)
+            json.field("trouble", archive.trouble)
+            json.field("token", archive.token)
+            json.field("passes", archive.passes)
+            json.field("last_pass", archive.lastPass?.description)
+            json.object("types") { json in
+                for (name, of) in archive.types.sorted(by: { $0.key < $1.key }) {
+                    json.object(name) { Self.write(of, at: archive.lastPass, to: &$0) }
+                }
+            }
+        }
+    }
+
+    private static func write(_ of: ArchiveStatus.OfType, at time: Timestamp?, to json: inout JSONWriter) {
+        json.object("ranges") { json in
+            for state in Transfer.State.allCases { json.field(state.rawValue, of.ranges[state] ?? 0) }
+        }
+        json.field("lag_seconds", of.lagSeconds(at: time))
+        json.field("oldest_unverified", of.oldestUnverified?.description)
+        json.field("verified_through", of.verifiedThrough?.description)
+        json.field("last_verified_at", of.lastVerifiedAt?.description)
+        json.field("rows_copied", of.rowsCopied)
+        json.field("rows_verified", of.rowsVerified)
+        json.field("rows_pruned", of.rowsPruned)
+        json.field("halted", of.halted)
+        json.array("errors") { json in for error in of.errors { json.value(error) } }
+    }
+
+    func metrics() -> HTTPResponse {
+        let archive = status()
+        let metrics = Metrics()
+        metrics.gauge("thermocline_archive_active", "Whether this archiver holds the lease.")
+            .set(archive.token == nil ? 0 : 1)
+        metrics.counter("thermocline_archive_passes_total", "Passes over all types.").add(archive.passes)
+        for (tier, isReachable) in [("hot", archive.hotReachable), ("cold", archive.coldReachable)] {
+            metrics.gauge("thermocline_tier_reachable", "Whether the tier was reached last.", ["tier": tier])
+                .set(isReachable ? 1 : 0)
+        }
+        for (type, of) in archive.types { Self.add(of, type, at: archive.lastPass, to: metrics) }
+        return HTTPResponse(
+            status: 200,
+            contentType: "text/plain; version=0.0.4; charset=utf-8",
+            body: metrics.exposition()
+        )
+    }
+
+    private static func add(_ of: ArchiveStatus.OfType, _ type: String, at time: Timestamp?, to metrics: Metrics) {
+        for state in Transfer.State.allCases {
+            metrics.gauge(
+                "thermocline_archive_ranges",
+                "Ranges by state.",
+                ["type": type, "state": state.rawValue]
+            ).set(Double(of.ranges[state] ?? 0))
+        }
+        for (step, rows) in [("copied", of.rowsCopied), ("verified", of.rowsVerified), ("pruned", of.rowsPruned)] {
+            metrics.counter(
+                "thermocline_archive_rows_total",
+                "Rows moved by this process, by step.",
+                ["type": type, "step": step]
+            ).add(rows)
+        }
+        metrics.gauge("thermocline_archive_halted", "Whether a mismatch halts the type.", ["type": type])
+            .set(of.halted == nil ? 0 : 1)
+        if let lag = of.lagSeconds(at: time) {
+            metrics.gauge(
+                "thermocline_archive_lag_seconds",
+                "Age of the oldest unverified closed range.",
+                ["type": type]
+            )
+            .set(lag)
+        }
+        if let last = of.lastVerifiedAt {
+            metrics.gauge(
+                "thermocline_archive_last_verified_timestamp_seconds",
+                "When a range was last verified.",
+                ["type": type]
+            ).set(Double(last.micros) / 1_000_000)
+        }
+    }
+
+    // MARK: Transfers
+
+    private func create(_ request: HTTPRequest) -> HTTPReply {
+        guard isLoopback else {
+            return .now(
+                .error(
+                    403,
+                    code: "not_on_loopback",
+                    message:
+                        "this listener can be reached from other machines and has no tokens yet, so it changes nothing",
+                    remedy: "ask on the machine itself, with cold.listen on 127.0.0.1"
+                )
+            )
+        }
+        do throws(TransferRequest.Refusal) {
+            return ask(.create(try TransferBody(request.body, types: types).request))
+        } catch {
+            return .now(.refusal(error))
+        }
+    }
+
+    /// Puts a command into the inbox and answers when the archive has; no thread waits meanwhile.
+    private func ask(_ ask: ArchiveCommand.Ask) -> HTTPReply {
+        let pending = PendingResponse()
+        let taken = inbox.offer(ArchiveCommand(ask) { answer in _ = pending.complete(HTTPResponse(answer)) })
+        guard taken else {
+            return .now(
+                .error(
+                    503,
+                    code: "busy",
+                    message: "too many commands are waiting already; this one was not taken",
+                    remedy: "ask again in a moment"
+                )
+            )
+        }
+        return .later(pending)
+    }
+}
+
+extension HTTPResponse {
+    static func refusal(_ refusal: TransferRequest.Refusal) -> HTTPResponse {
+        .error(400, code: refusal.code, message: refusal.message, remedy: refusal.remedy)
+    }
+
+    init(_ answer: ArchiveAnswer) {
+        switch answer {
+        case .created(let id, let transfers):
+            self = .json(202) { json in
+                json.field("request", id)
+                json.array("transfers") { json in for transfer in transfers { json.value(TransferJSON(transfer)) } }
+            }
+        case .transfers(let transfers):
+            self = .json { json in
+                json.array("transfers") { json in for transfer in transfers { json.value(TransferJSON(transfer)) } }
+            }
+        case .refused(let refusal): self = .refusal(refusal)
+        case .unavailable(let detail):
+            self = .error(
+                503,
+                code: "unavailable",
+                message: "\(detail); nothing was changed",
+                remedy: "look at /health, and ask again when the archive is back"
+            )
+        }
+    }
+}

@@ -1,0 +1,126 @@
+/// One side of an order book → the elements of two `numeric[]`, best first as sent.
+///
+/// A level is `["price","quantity"]` or `{"price":…,"quantity":…}`; the whole side may also be a string that holds such
+/// JSON. One bad level refuses the whole book.
+struct BookSideScanner {
+    let limits: DecodeLimits
+    /// The payload's key, for messages to people.
+    let name: String
+
+    func read(
+        _ value: JSONValue,
+        _ payload: Span<UInt8>,
+        into side: inout DecodeScratch.Side
+    ) throws(DecodeError) {
+        side.count = 0
+        side.prices.removeAll()
+        side.quantities.removeAll()
+        switch value.kind {
+        case .array:
+            var scanner = JSONScanner(at: value.start, depth: limits.depth)
+            try readLevels(payload, &scanner, into: &side)
+        case .string:
+            let text = try JSONCanonical.text(payload, value)
+            var scanner = JSONScanner(depth: limits.depth)
+            try readLevels(text.span, &scanner, into: &side)
+            try scanner.expectEnd(text.span)
+        default: throw FieldEncoder.wrongKind(value, name, "a list of levels")
+        }
+        guard side.count > 0 else { throw DecodeError(.emptyBookSide, at: value.start, "\(name) has no level") }
+    }
+
+    private func readLevels(
+        _ bytes: Span<UInt8>,
+        _ scanner: inout JSONScanner,
+        into side: inout DecodeScratch.Side
+    ) throws(DecodeError) {
+        guard try scanner.begin(0x5B, bytes) else { return }
+        repeat {
+            side.count += 1
+            guard side.count <= limits.levels else {
+                throw DecodeError(.tooManyLevels, at: scanner.position, "\(name) has more than \(limits.levels) levels")
+            }
+            switch scanner.peek(bytes) {
+            case 0x5B: try readPair(bytes, &scanner, into: &side)
+            case 0x7B: try readObject(bytes, &scanner, into: &side)
+            default: throw invalid(scanner)
+            }
+        } while try scanner.more(0x5D, bytes)
+    }
+
+    private func readPair(
+        _ bytes: Span<UInt8>,
+        _ scanner: inout JSONScanner,
+        into side: inout DecodeScratch.Side
+    ) throws(DecodeError) {
+        guard try scanner.begin(0x5B, bytes) else { throw invalid(scanner) }
+        try append(scanner.value(bytes), bytes, to: &side.prices)
+        guard try scanner.more(0x5D, bytes) else { throw invalid(scanner) }
+        try append(scanner.value(bytes), bytes, to: &side.quantities)
+        guard try !scanner.more(0x5D, bytes) else { throw invalid(scanner) }
+    }
+
+    private func readObject(
+        _ bytes: Span<UInt8>,
+        _ scanner: inout JSONScanner,
+        into side: inout DecodeScratch.Side
+    ) throws(DecodeError) {
+        var price: JSONValue?
+        var quantity: JSONValue?
+        guard try scanner.begin(0x7B, bytes) else { throw invalid(scanner) }
+        repeat {
+            let key = try scanner.key(bytes)
+            let value = try scanner.value(bytes)
+            switch try name(key, bytes) {
+            case Self.price where price == nil: price = value
+            case Self.quantity where quantity == nil: quantity = value
+            // A level has no room for what else it says, and a repeated key says two things.
+            default: guard value.kind == .null else { throw invalid(scanner) }
+            }
+        } while try scanner.more(0x7D, bytes)
+        guard let price, let quantity else { throw invalid(scanner) }
+        try append(price, bytes, to: &side.prices)
+        try append(quantity, bytes, to: &side.quantities)
+    }
+
+    private static let price = ShortText("price")
+    private static let quantity = ShortText("quantity")
+
+    private func name(_ key: JSONValue, _ bytes: Span<UInt8>) throws(DecodeError) -> ShortText {
+        guard key.isEscaped else { return ShortText(bytes, key.start, key.end) }
+        let text = try JSONCanonical.text(bytes, key)
+        return ShortText(text.span, 0, text.count)
+    }
+
+    private func append(_ value: JSONValue, _ bytes: Span<UInt8>, to out: inout RowWriter) throws(DecodeError) {
+        guard value.kind == .number || value.kind == .string else {
+            throw FieldEncoder.wrongKind(value, name, "a list of levels with price and quantity")
+        }
+        let start = out.beginField()
+        if value.isEscaped {
+            let text = try JSONCanonical.text(bytes, value)
+            try append(text.span, 0, text.count, at: value.start, to: &out)
+        } else {
+            try append(bytes, value.start, value.end, at: value.start, to: &out)
+        }
+        out.endField(start)
+    }
+
+    private func append(
+        _ bytes: Span<UInt8>,
+        _ start: Int,
+        _ end: Int,
+        at offset: Int,
+        to out: inout RowWriter
+    ) throws(DecodeError) {
+        let decimal = try DecimalText(bytes, start, end, digits: limits.digits)
+        guard !decimal.isNegative else {
+            throw DecodeError(.negativeNumber, at: offset, "\(name) has a negative price or quantity")
+        }
+        decimal.appendNumeric(bytes, to: &out)
+    }
+
+    private func invalid(_ scanner: JSONScanner) -> DecodeError {
+        DecodeError(.invalidBook, at: scanner.position, "\(name) has a level that is not one price and one quantity")
+    }
+}

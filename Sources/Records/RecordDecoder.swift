@@ -1,0 +1,191 @@
+/// Messages of one record type → COPY rows, without objects in between.
+///
+/// What cannot be told exactly is refused with a reason, never guessed: no default for a missing value, no time of the
+/// local clock, no binary double. Two passes: the first finds every key once and checks the whole payload, the second
+/// writes the columns in catalogue order. A value, so that every lane has its own; the memory it works in is the
+/// batch's.
+package struct RecordDecoder: Sendable {
+    private let plan: DecodePlan
+    private let limits: DecodeLimits
+    private let encoder: FieldEncoder
+    private let keepProvenance: Bool
+
+    /// Prepares a decoder.
+    ///
+    /// `keepProvenance` puts the dropped keys into `extra`; `provenanceKeys` drops more keys than
+    /// `RecordType.provenanceKeys`. A key that a column takes stays with its column.
+    package init(
+        type: RecordType,
+        catalog: Catalog,
+        limits: DecodeLimits = .init(),
+        keepProvenance: Bool = false,
+        provenanceKeys: [String] = []
+    ) {
+        plan = DecodePlan(type: type, catalog: catalog, provenanceKeys: provenanceKeys)
+        encoder = FieldEncoder(limits: limits)
+        self.limits = limits
+        self.keepProvenance = keepProvenance
+    }
+
+    /// Appends one row, or throws and leaves `rows` as it was.
+    ///
+    /// Never traps, whatever the bytes; the verdict depends on the bytes, the subject and the stream time only.
+    package func decode(
+        _ payload: Span<UInt8>,
+        subject: Span<UInt8>,
+        origin: MessageOrigin,
+        into rows: inout RowBatch
+    ) throws(DecodeError) {
+        guard payload.count <= limits.messageBytes else {
+            throw DecodeError(.messageTooLarge, "more than \(limits.messageBytes) bytes")
+        }
+        rows.scratch.begin(slots: plan.keys.count, sides: plan.sideCount)
+        try MemberScanner(plan: plan, limits: limits).read(payload, into: &rows.scratch)
+        let ts = try writeRow(payload, subject, origin, &rows.scratch)
+        do throws(CopyRowError) {
+            try rows.scratch.appendKey(plan.identity)
+        } catch {
+            throw DecodeError(.invalidText, at: error.offset, error.detail)
+        }
+        rows.appendScratch(ts: ts, sequence: origin.sequence)
+    }
+
+    private func writeRow(
+        _ payload: Span<UInt8>,
+        _ subject: Span<UInt8>,
+        _ origin: MessageOrigin,
+        _ scratch: inout DecodeScratch
+    ) throws(DecodeError) -> Timestamp {
+        let name = try SubjectName(subject, plan: plan, symbolLength: limits.symbolLength, to: &scratch.subject)
+        let variant = try variant(name, payload, scratch)
+        let times = EventTimeReader(plan: plan, encoder: encoder, latest: origin.time)
+        let event = try times.read(payload, scratch)
+        scratch.row.append16(Int16(truncatingIfNeeded: plan.columnCount))
+        scratch.field { $0.appendTimestamp(event.ts) }
+        try SeriesEncoder(plan: plan, limits: limits).append(payload, name, to: &scratch)
+        for column in plan.columns.indices {
+            try append(plan.columns[column], variant, payload, origin.time, &scratch)
+        }
+        let extra = ExtraBuilder(plan: plan, limits: limits, keepProvenance: keepProvenance)
+        try extra.append(payload, variant: variant, usedTimestamp: event.usedTimestamp, to: &scratch)
+        scratch.field { row in
+            if let published = event.published { row.appendTimestamp(published) } else { row.appendNull() }
+        }
+        scratch.field { $0.appendInteger(Int64(clamping: origin.sequence)) }
+        scratch.field { $0.appendTimestamp(origin.receivedAt) }
+        return event.ts
+    }
+
+    /// The variant that the subject names, else `data_type`; both must agree with each other and with the type.
+    private func variant(
+        _ name: SubjectName,
+        _ payload: Span<UInt8>,
+        _ scratch: DecodeScratch
+    ) throws(DecodeError) -> Int {
+        var named: Int?
+        if let value = scratch.value(DecodePlan.Common.dataType) {
+            guard value.kind == .string else { throw FieldEncoder.wrongKind(value, "data_type", "text") }
+            if value.isEscaped {
+                let text = try JSONCanonical.text(payload, value)
+                named = try plan.variant(ofDataType: text.span, 0, text.count)
+            } else if value.end > value.start {
+                named = try plan.variant(ofDataType: payload, value.start, value.end)
+            }
+        }
+        let variant = name.variant ?? named ?? max(plan.variants.count - 1, 0)
+        guard named == nil || named == variant else {
+            throw DecodeError(.otherVariant, "subject and data_type name different variants")
+        }
+        guard !plan.variants.isEmpty else { return variant }
+        for slot in plan.foreignSlots[variant] {
+            guard let value = scratch.value(slot) else { continue }
+            throw DecodeError(.otherVariant, at: value.start, "\(plan.keys.name(slot)) belongs to another variant")
+        }
+        return variant
+    }
+
+    private func append(
+        _ column: DecodePlan.ColumnPlan,
+        _ variant: Int,
+        _ payload: Span<UInt8>,
+        _ now: Timestamp,
+        _ scratch: inout DecodeScratch
+    ) throws(DecodeError) {
+        let start = scratch.row.count
+        switch column.source {
+        case .variant: scratch.row.appendText(plan.variants[variant])
+        case .levels(let slot, let side, let half): try appendLevels(slot, side, half, column, payload, &scratch)
+        case .slots(let lists, let spills):
+            try append(lists.count > 1 ? lists[variant] : lists[0], spills, column, payload, now, &scratch)
+        }
+        scratch.endField(from: start)
+    }
+
+    /// Writes the first of the keys that is present; the others are checked, and must agree unless they spill.
+    private func append(
+        _ slots: [Int],
+        _ spills: Bool,
+        _ column: DecodePlan.ColumnPlan,
+        _ payload: Span<UInt8>,
+        _ now: Timestamp,
+        _ scratch: inout DecodeScratch
+    ) throws(DecodeError) {
+        let start = scratch.row.count
+        var isWritten = false
+        for slot in slots {
+            guard let value = scratch.value(slot) else { continue }
+            guard isWritten else {
+                try encoder.append(column, value, payload, now: now, to: &scratch.row)
+                isWritten = true
+                continue
+            }
+            scratch.other.removeAll()
+            try encoder.append(column, value, payload, now: now, to: &scratch.other)
+            guard spills || agrees(scratch, start, column.kind) else {
+                throw DecodeError(.aliasesDisagree, at: value.start, "\(column.name) is told twice, differently")
+            }
+        }
+        guard !isWritten else { return }
+        guard column.isNullable else { throw DecodeError(.missingValue, "\(column.name) is missing") }
+        scratch.row.appendNull()
+    }
+
+    private func agrees(_ scratch: DecodeScratch, _ start: Int, _ kind: Column.Kind) -> Bool {
+        let written = scratch.row.storage.span
+        let other = scratch.other.storage.span
+        if kind == .timestamp {
+            let a = Timestamp(postgresMicros: CopyRowReader.int64(written, start + 4))
+            return a.agrees(with: Timestamp(postgresMicros: CopyRowReader.int64(other, 4)))
+        }
+        guard scratch.other.count == scratch.row.count - start else { return false }
+        for index in 0..<scratch.other.count where other[index] != written[start + index] { return false }
+        return true
+    }
+
+    private func appendLevels(
+        _ slot: Int,
+        _ side: Int,
+        _ half: Column.Half,
+        _ column: DecodePlan.ColumnPlan,
+        _ payload: Span<UInt8>,
+        _ scratch: inout DecodeScratch
+    ) throws(DecodeError) {
+        guard let value = scratch.value(slot) else {
+            guard column.isNullable else {
+                throw DecodeError(.missingValue, "\(plan.keys.name(slot)) is missing")
+            }
+            scratch.row.appendNull()
+            return
+        }
+        if scratch.sides[side].stamp != scratch.stamp {
+            let scanner = BookSideScanner(limits: limits, name: plan.keys.name(slot))
+            try scanner.read(value, payload, into: &scratch.sides[side])
+            scratch.sides[side].stamp = scratch.stamp
+        }
+        let start = scratch.row.beginField()
+        let header = NumericArray.begin(&scratch.row)
+        scratch.row.append(half == .price ? scratch.sides[side].prices : scratch.sides[side].quantities)
+        NumericArray.end(header, count: scratch.sides[side].count, &scratch.row)
+        scratch.row.endField(start)
+    }
+}

@@ -1,0 +1,129 @@
+/// Bytes under construction: big-endian numbers, length-prefixed fields, as COPY BINARY has them.
+///
+/// The buffer only grows and `count` says how much of it is written: one check of capacity for a field, none for a
+/// byte.
+/// Source: https://www.postgresql.org/docs/15/sql-copy.html (binary format)
+package struct RowWriter: Sendable {
+    /// The written bytes are the first `count`; what follows is of no meaning.
+    package private(set) var storage: [UInt8] = []
+    package private(set) var count = 0
+
+    package init() {}
+
+    /// A copy of the written bytes.
+    package var bytes: [UInt8] { Array(storage[..<count]) }
+
+    package mutating func removeAll() { count = 0 }
+
+    package mutating func truncate(to count: Int) {
+        precondition(count <= self.count, "truncation never grows")
+        self.count = count
+    }
+
+    @inline(__always)
+    private mutating func ensure(_ more: Int) {
+        if storage.count - count < more { grow(more) }
+    }
+
+    @inline(never)
+    private mutating func grow(_ more: Int) {
+        storage.append(contentsOf: repeatElement(0, count: max(more, storage.count, 256)))
+    }
+
+    package mutating func append(_ byte: UInt8) {
+        ensure(1)
+        storage[count] = byte
+        count += 1
+    }
+
+    package mutating func append(contentsOf other: [UInt8]) { append(other.span, 0, other.count) }
+
+    package mutating func append(_ other: RowWriter) { append(other.storage.span, 0, other.count) }
+
+    /// Copies `source[start..<end]`.
+    package mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int) {
+        let part = source.extracting(start..<end)
+        ensure(part.count)
+        let place = count
+        var out = storage.mutableSpan
+        for index in 0..<part.count { out[place + index] = part[index] }
+        count = place + part.count
+    }
+
+    @inline(__always)
+    package mutating func append16(_ value: Int16) {
+        ensure(2)
+        let end = count
+        var out = storage.mutableSpan
+        out[end] = UInt8(truncatingIfNeeded: value >> 8)
+        out[end + 1] = UInt8(truncatingIfNeeded: value)
+        count = end + 2
+    }
+
+    @inline(__always)
+    package mutating func append32(_ value: Int32) {
+        ensure(4)
+        Self.put32(value, at: count, in: &storage)
+        count += 4
+    }
+
+    @inline(__always)
+    package mutating func append64(_ value: UInt64) {
+        append32(Int32(truncatingIfNeeded: value >> 32))
+        append32(Int32(truncatingIfNeeded: value))
+    }
+
+    /// A null field.
+    package mutating func appendNull() { append32(-1) }
+
+    /// A `bigint` field.
+    package mutating func appendInteger(_ value: Int64) {
+        append32(8)
+        append64(UInt64(bitPattern: value))
+    }
+
+    /// A `boolean` field.
+    package mutating func appendBoolean(_ value: Bool) {
+        append32(1)
+        append(value ? 1 : 0)
+    }
+
+    /// A `timestamptz` field: microseconds since 2000-01-01.
+    package mutating func appendTimestamp(_ value: Timestamp) { appendInteger(value.postgresMicros) }
+
+    /// A `text` field.
+    package mutating func appendText(_ text: [UInt8]) {
+        append32(Int32(truncatingIfNeeded: text.count))
+        append(contentsOf: text)
+    }
+
+    /// Leaves room for a field's length and says where its bytes begin; `endField` fills the length in.
+    package mutating func beginField() -> Int {
+        append32(0)
+        return count
+    }
+
+    package mutating func endField(_ start: Int) { patch32(count - start, at: start - 4) }
+
+    /// Overwrites the four bytes at `offset`.
+    package mutating func patch32(_ value: Int, at offset: Int) {
+        precondition(offset + 4 <= count, "only what is written can be overwritten")
+        Self.put32(Int32(truncatingIfNeeded: value), at: offset, in: &storage)
+    }
+
+    @inline(__always)
+    private static func put32(_ value: Int32, at offset: Int, in storage: inout [UInt8]) {
+        var out = storage.mutableSpan
+        out[offset] = UInt8(truncatingIfNeeded: value >> 24)
+        out[offset + 1] = UInt8(truncatingIfNeeded: value >> 16)
+        out[offset + 2] = UInt8(truncatingIfNeeded: value >> 8)
+        out[offset + 3] = UInt8(truncatingIfNeeded: value)
+    }
+
+    /// Folds ASCII letters from `start` on to lower case.
+    package mutating func lowercase(from start: Int) {
+        let end = count
+        var out = storage.mutableSpan
+        for index in start..<end where out[index] >= 0x41 && out[index] <= 0x5A { out[index] |= 0x20 }
+    }
+}

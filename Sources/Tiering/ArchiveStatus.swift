@@ -1,0 +1,66 @@
+import Platform
+package import Records
+
+/// What the archiver is doing, for `/stats`, `/metrics` and `/health`.
+package struct ArchiveStatus: Sendable, Equatable {
+    package enum State: String, Sendable { case starting, archiving, waiting, degraded, stopped }
+    /// One type's ranges and how far they have come.
+    package struct OfType: Sendable, Equatable {
+        package var ranges: [Transfer.State: Int] = [:]
+        /// End of the newest verified range.
+        package var verifiedThrough: Timestamp?
+        package var lastVerifiedAt: Timestamp?
+        package var rowsCopied = 0
+        package var rowsVerified = 0
+        package var rowsPruned = 0
+        /// The mismatched range that halts the type, with what was found.
+        package var halted: String?
+        package var errors: [String] = []
+        /// Closed ranges with rows that are not verified yet, oldest first: how far the archive is behind.
+        package var oldestUnverified: Timestamp?
+
+        package init() {}
+    }
+
+    package var state: State = .starting
+    package var trouble: String?
+    /// It waits for a person: no time mends what is wrong.
+    package var needsOperator = false
+    package var token: Int64?
+    package var passes = 0
+    package var lastPass: Timestamp?
+    package var types: [String: OfType] = [:]
+    package var hotReachable = false
+    package var coldReachable = false
+
+    package init() {}
+
+    /// Counts the ledger into the types' states; rows moved are counted as they move.
+    package mutating func count(_ ledger: [Transfer], types names: [String]) {
+        for name in names {
+            var of = types[name] ?? OfType()
+            let own = ledger.filter { $0.type == name }
+            of.ranges = Dictionary(own.map { ($0.state, 1) }, uniquingKeysWith: +)
+            let proved = own.filter { $0.state == .verified || $0.state == .pruned }
+            of.verifiedThrough = proved.map(\.range.end).max()
+            of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
+            of.halted = own.first { $0.state == .mismatched }.map(Self.explain)
+            of.errors = own.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }
+            types[name] = of
+        }
+    }
+
+    private static func explain(_ transfer: Transfer) -> String {
+        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
+            + "pruned until it is asked for again with POST /transfers"
+    }
+}
+
+/// The archiver's status, written by it and read by the control plane without waiting.
+package final class ArchiveBoard: Sendable {
+    private let status = Locked(ArchiveStatus())
+
+    package init() {}
+    package var current: ArchiveStatus { status.withLock { $0 } }
+    package func update(_ body: (inout ArchiveStatus) -> Void) { status.withLock { body(&$0) } }
+}

@@ -1,0 +1,113 @@
+package import Digest
+package import Records
+
+/// Rows on their way: chunks of whole COPY BINARY tuples until nil.
+package protocol RowStream: Sendable {
+    func next() async throws(StoreError) -> [UInt8]?
+}
+
+/// One hot snapshot of a range: stamps and rows as of the same instant.
+package protocol HotSnapshot: RowStream {
+    var stamp: String { get }
+    /// How many rows activity says there are; the stream must hold exactly as many.
+    var expectedRows: Int { get }
+    /// Ends the snapshot, whether or not it was read to its end.
+    func close() async
+}
+
+/// What became of a prune.
+package enum PruneOutcome: Sendable, Equatable {
+    case pruned(rows: Int)
+    /// Done already by an attempt whose answer was lost.
+    case already(rows: Int)
+    /// Rows came since the range was verified: nothing was deleted, the range is planned again.
+    case late
+    /// Hot no longer holds what was verified, though no writer of ours stored anything: nothing was deleted.
+    case altered(found: Summary)
+    /// A lock was not to be had in time; nothing was deleted.
+    case declined(String)
+}
+
+/// What hot's own log says was pruned on the strength of which manifest.
+package struct PruneRecord: Sendable, Equatable {
+    package var type: String
+    package var range: TimeRange
+    package var manifest: Int64
+    package var sha256: String
+
+    package init(type: String, range: TimeRange, manifest: Int64, sha256: String) {
+        self.type = type
+        self.range = range
+        self.manifest = manifest
+        self.sha256 = sha256
+    }
+}
+
+/// The hot tier as the archiver sees it, in one fenced session.
+package protocol ArchiveSource: Sendable {
+    associatedtype Snapshot: HotSnapshot
+
+    /// Activity summed into ranges of the policy's width, for the given types.
+    func activity(of types: [RecordType], rangeMicros: Int64) async throws(StoreError) -> [RangeActivity]
+    func newestEvent() async throws(StoreError) -> Timestamp?
+    /// Every prune hot remembers; cold must hold each manifest named here.
+    func pruneRecords() async throws(StoreError) -> [PruneRecord]
+    func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> Snapshot
+    /// Deletes the rows of the range if, and only if, they are exactly those that were verified.
+    func prune(_ transfer: Transfer, type: RecordType, sha256: String) async throws(StoreError) -> PruneOutcome
+    func close() async
+}
+
+/// A copy on its way into cold: one transaction with its ledger row.
+package protocol ColdCopy: Sendable {
+    func write(_ rows: [UInt8]) async throws(StoreError)
+    /// Merges what was written, records the transfer as copied, commits. Merge adds rows, it never replaces one.
+    func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer
+    /// Leaves cold as it was.
+    func abandon() async
+}
+
+/// The cold tier as the archiver sees it, in one fenced session.
+package protocol ArchiveTarget: Sendable {
+    associatedtype Copy: ColdCopy
+    associatedtype Rows: RowStream
+
+    func ledger() async throws(StoreError) -> [Transfer]
+    /// Writes the ledger row alone; what an operator asked for (`request`, `prunes`) stays as the ledger has it.
+    func record(_ transfer: Transfer) async throws(StoreError)
+    /// Counts a failed attempt and its error, whatever state the ledger has: an unknown COMMIT may have succeeded.
+    func recordFailure(of transfer: Transfer, detail: String) async throws(StoreError)
+    /// Straight into the table where the range is new and empty, else beside it, to be merged by key.
+    func beginCopy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Copy
+    /// The range as readers see it.
+    func read(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Rows
+    /// The merge's staged rows, and how many of them neither the range nor `conflict` holds with equal content.
+    func readStaging(_ name: String, type: RecordType) async throws(StoreError) -> Rows
+    func missingRows(ofStaging name: String, type: RecordType, in range: TimeRange) async throws(StoreError) -> Int
+    /// Appends the manifest of a verified transfer, drops its staging and records it, in one transaction.
+    func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer
+    /// SHA-256 of the manifests with these numbers; absent where the ledger has none.
+    func manifests(_ numbers: [Int64]) async throws(StoreError) -> [Int64: String]
+    func close() async
+}
+
+/// Both tiers under one lease.
+package protocol ArchiveTiers: Sendable {
+    associatedtype Source: ArchiveSource
+    associatedtype Target: ArchiveTarget
+
+    /// Takes or keeps the lease. The token rises with every take-over.
+    func acquireLease() async throws(StoreError) -> LeaseOutcome
+    /// False where the lease is another's.
+    func renewLease(_ token: Int64) async throws(StoreError) -> Bool
+    func releaseLease(_ token: Int64) async throws(StoreError)
+    /// Ends the sessions of earlier tokens on both databases and writes this one into both fences.
+    func takeOver(_ token: Int64) async throws(StoreError)
+    func openSource(_ token: Int64) async throws(StoreError) -> Source
+    func openTarget(_ token: Int64) async throws(StoreError) -> Target
+}
+
+package enum LeaseOutcome: Sendable, Equatable {
+    case held(token: Int64, isNew: Bool)
+    case heldBy(String)
+}

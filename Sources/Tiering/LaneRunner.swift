@@ -1,0 +1,378 @@
+package import Platform
+package import Records
+
+/// Ingests one source: fetch, decode, batch, append, acknowledge; one transaction a batch, one batch ahead.
+///
+/// The position in the hot database is the truth. Whatever goes wrong, the lane drops what it has fetched, claims again
+/// and reads from there with a new consumer: that is the only recovery it knows.
+package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where C.Duration == Duration {
+    /// An open lane: a claim, a consumer, and how far both have come.
+    package struct Open: Sendable {
+        let session: Hot.Session
+        let consumer: Streams.Consumer
+        let created: Timestamp
+        package internal(set) var cursor: LaneCursor
+        var heartbeatAt: C.Instant
+        /// Consumer sequence at the last beat that found more delivered than received.
+        var unreceivedSince: UInt64?
+    }
+
+    package let settings: LaneSettings
+    private let streams: Streams
+    private let hot: Hot
+    private let decoder: RecordDecoder
+    private let clock: C
+    private let now: @Sendable () -> Timestamp
+    private let board: LaneBoard
+    private let report: @Sendable (LaneEvent) -> Void
+    private var lastOwner: String?
+
+    package init(
+        _ settings: LaneSettings,
+        streams: Streams,
+        hot: Hot,
+        decoder: RecordDecoder,
+        clock: C,
+        now: @escaping @Sendable () -> Timestamp,
+        board: LaneBoard,
+        report: @escaping @Sendable (LaneEvent) -> Void
+    ) {
+        self.settings = settings
+        self.streams = streams
+        self.hot = hot
+        self.decoder = decoder
+        self.clock = clock
+        self.now = now
+        self.board = board
+        self.report = report
+        board.set(settings.source, LaneStatus(type: settings.type.name, source: settings.source))
+    }
+
+    /// Claims the lane and makes its consumer; nil while a live owner holds it.
+    package func open() async throws -> Open? {
+        let session: Hot.Session
+        let claimed: Position
+        switch try await hot.claim(settings.source, type: settings.type, previous: lastOwner) {
+        case .held(let owner):
+            board.update(settings.source) {
+                $0.state = .waiting
+                $0.trouble = "lane is held by \(owner); waiting for it to stop"
+            }
+            report(.held(settings.source, owner: owner))
+            return nil
+        case .claimed(let claim, let position):
+            (session, claimed) = (claim, position)
+        }
+        lastOwner = session.owner
+        report(.claimed(settings.source, claimed))
+        do {
+            return try await start(session, at: claimed)
+        } catch {
+            await session.close()
+            throw error
+        }
+    }
+
+    private func start(_ session: Hot.Session, at claimed: Position) async throws -> Open {
+        let source = settings.source
+        if let old = claimed.consumer { try await streams.deleteConsumer(named: old, of: source.stream) }
+        var (consumer, state, resumption) = try await makeConsumer(session, at: claimed)
+        var cursor: LaneCursor
+        switch resumption {
+        case .resume(let sequence, let gap):
+            cursor = cursorAt(claimed.epoch, claimed.sequence, claimed.messageTime)
+            if let gap {
+                report(.gap(source, gap))
+                var batch = LaneBatch(epoch: claimed.epoch, from: claimed.sequence)
+                batch.to = sequence
+                batch.gaps = [gap]
+                guard case .committed = try await session.commit(batch) else { throw LostLane() }
+                cursor = cursorAt(claimed.epoch, sequence, nil)
+            }
+        case .newEpoch(let epoch, let sequence, let gap):
+            if let gap { report(.gap(source, gap)) }
+            guard try await session.startEpoch(epoch, created: state.created, at: sequence, gap: gap) else {
+                throw LostLane()
+            }
+            await consumer.close()
+            try await streams.deleteConsumer(named: consumer.name, of: source.stream)
+            let position = Position(streamCreated: state.created, epoch: epoch, sequence: sequence)
+            (consumer, state, resumption) = try await makeConsumer(session, at: position)
+            guard case .resume(sequence, nil) = resumption else {
+                throw Restart(reason: "the stream changed while an epoch was being started")
+            }
+            cursor = cursorAt(epoch, sequence, nil)
+        }
+        let (opened, restarted) = (cursor, board.get(source)?.lastProgress != nil)
+        board.update(source) {
+            $0.state = .reading
+            $0.trouble = nil
+            $0.needsOperator = false
+            $0.position = opened.sequence
+            $0.epoch = opened.epoch
+            $0.restarts += restarted ? 1 : 0
+            $0.lastProgress = now()
+        }
+        return Open(
+            session: session,
+            consumer: consumer,
+            created: state.created,
+            cursor: cursor,
+            heartbeatAt: clock.now.advanced(by: settings.heartbeat)
+        )
+    }
+
+    private func cursorAt(_ epoch: Int64, _ sequence: UInt64, _ time: Timestamp?) -> LaneCursor {
+        LaneCursor(epoch: epoch, sequence: sequence, messageTime: time, isShared: settings.isShared)
+    }
+
+    /// Makes a consumer under a new random name, recorded before it exists, and *then* looks at the stream.
+    private func makeConsumer(
+        _ session: Hot.Session,
+        at position: Position
+    ) async throws -> (Streams.Consumer, StreamState, Resumption) {
+        let source = settings.source
+        let name = "thermocline-\(settings.type.name)-\(RandomID.hex(digits: 16))"
+        guard try await session.recordConsumer(name) else { throw LostLane() }
+        let consumer = try await streams.makeConsumer(of: source, named: name, from: position.sequence + 1)
+        let state = try await streams.state(of: source.stream)
+        var time: Timestamp?
+        if position.messageTime != nil, position.sequence <= state.lastSequence {
+            time = try await streams.time(of: position.sequence, in: source.stream)
+        }
+        board.update(source) { $0.stream = state }
+        let resumption = Resumption(
+            position: position,
+            state: state,
+            timeAtPosition: time,
+            isShared: settings.isShared
+        )
+        return (consumer, state, resumption)
+    }
+
+    /// Reads until `isStopping`, one batch being committed while the next is gathered.
+    package func read(_ lane: inout Open, isStopping: @Sendable () -> Bool) async throws {
+        var batch = try await gather(&lane, committing: nil)
+        while true {
+            let flight = Flight()
+            let (session, consumer, closed) = (lane.session, lane.consumer, batch)
+            async let settled: Void = settle(closed, in: session, consumer: consumer, flight: flight)
+            var next: Result<LaneBatch, any Error>?
+            if !isStopping() {
+                do { next = .success(try await gather(&lane, committing: flight)) } catch { next = .failure(error) }
+            }
+            try await settled
+            guard let next else { return }
+            batch = try next.get()
+            try await beat(&lane, isIdle: closed.isEmpty && batch.isEmpty)
+        }
+    }
+
+    /// Fetches and decodes until the policy closes the batch; empty where nothing came.
+    package func gather(_ lane: inout Open, committing flight: Flight?) async throws -> LaneBatch {
+        var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
+        let policy = settings.batch
+        let start = clock.now
+        while true {
+            let isCommitting = flight.map { !$0.isLanded } ?? false
+            let age = start.duration(to: clock.now)
+            let reason = policy.reasonToClose(
+                rows: batch.received,
+                bytes: batch.bytes,
+                age: age,
+                committing: isCommitting
+            )
+            if let reason {
+                board.update(settings.source) { $0.batches[reason, default: 0] += 1 }
+                batch.repeated = batch.rows.deduplicateAndSort()
+                return batch
+            }
+            let wait = batch.received > 0 || isCommitting ? policy.linger : settings.fetchWait
+            let messages = try await lane.consumer.fetch(
+                messages: policy.rows - batch.received,
+                bytes: max(policy.bytes - batch.bytes, 1),
+                wait: max(wait, .milliseconds(1))
+            )
+            if messages.entries.isEmpty {
+                if batch.received == 0 && !isCommitting { return batch }
+                continue
+            }
+            try await take(messages, into: &batch, &lane)
+        }
+    }
+
+    private func take(_ messages: MessageBatch, into batch: inout LaneBatch, _ lane: inout Open) async throws {
+        let receivedAt = now()
+        for entry in messages.entries {
+            var verdict = lane.cursor.accept(entry)
+            if case .checkClock = verdict {
+                let time = try await streams.time(of: lane.cursor.sequence, in: settings.source.stream)
+                guard time == nil || time == lane.cursor.messageTime else {
+                    throw Restart(reason: "the stream went back in time at sequence \(lane.cursor.sequence)")
+                }
+                verdict = lane.cursor.accept(entry)
+            }
+            switch verdict {
+            case .restart(let reason): throw Restart(reason: reason)
+            case .checkClock: preconditionFailure("the clock is checked once a consumer")
+            case .take(let gap):
+                if let gap { batch.gaps.append(gap) }
+                decode(entry, of: messages.bytes, receivedAt: receivedAt, into: &batch)
+            }
+        }
+        batch.messages.append(messages)
+        let (received, pending) = (messages.entries.count, messages.pending)
+        board.update(settings.source) {
+            $0.received += received
+            $0.pending = pending
+        }
+    }
+
+    private func decode(
+        _ entry: MessageBatch.Entry,
+        of bytes: [UInt8],
+        receivedAt: Timestamp,
+        into batch: inout LaneBatch
+    ) {
+        let span = bytes.span
+        do throws(DecodeError) {
+            let count = batch.rows.count
+            try decoder.decode(
+                span.extracting(entry.payload),
+                subject: span.extracting(entry.subject),
+                origin: MessageOrigin(sequence: entry.streamSequence, time: entry.time, receivedAt: receivedAt),
+                into: &batch.rows
+            )
+            let ts = batch.rows.rows[count].ts
+            if ts <= entry.time { batch.newestEvent = max(batch.newestEvent ?? ts, ts) }
+        } catch {
+            let (reason, detail) = (error.reason.rawValue, error.detail)
+            batch.quarantined.append(QuarantinedMessage(entry, of: bytes, reason: reason, detail: detail))
+        }
+        batch.to = entry.streamSequence
+        batch.messageTime = entry.time
+        batch.received += 1
+        batch.bytes += entry.subject.count + entry.headers.count + entry.payload.count
+    }
+
+    /// Commits a batch and acknowledges it; an empty one costs nothing.
+    private func settle(
+        _ batch: LaneBatch,
+        in session: Hot.Session,
+        consumer: Streams.Consumer,
+        flight: Flight
+    ) async throws {
+        defer { flight.land() }
+        guard !batch.isEmpty else { return }
+        switch try await session.commit(batch) {
+        case .positionMoved: throw Restart(reason: "an earlier commit of this lane had succeeded after all")
+        case .lost(let owner): throw LostLane(owner: owner)
+        case .committed(let stored, let repeated):
+            let time = now()
+            board.update(settings.source) {
+                $0.stored += stored
+                $0.repeated += repeated + batch.repeated
+                $0.quarantined += batch.quarantined.count
+                $0.gaps += batch.gaps.count
+                $0.position = batch.to
+                $0.positionTime = batch.messageTime ?? $0.positionTime
+                $0.lastProgress = time
+            }
+            for gap in batch.gaps { report(.gap(settings.source, gap)) }
+            if settings.acknowledges && batch.received > 0 { try await consumer.acknowledge(through: batch.to) }
+        }
+    }
+
+    /// Looks at the stream and says that the lane lives, once a heartbeat.
+    private func beat(_ lane: inout Open, isIdle: Bool) async throws {
+        guard clock.now >= lane.heartbeatAt else { return }
+        lane.heartbeatAt = clock.now.advanced(by: settings.heartbeat)
+        let state = try await streams.state(of: settings.source.stream)
+        guard state.created == lane.created, state.lastSequence >= lane.cursor.sequence else {
+            throw Restart(reason: "the stream is not the one this consumer was made on")
+        }
+        let time = now()
+        board.update(settings.source) { $0.stream = state }
+        guard isIdle else { return }
+        let progress = try await lane.consumer.progress()
+        if progress.deliveredSequence > lane.cursor.consumerSequence {
+            // Once may be a message on its way; twice without one more received is a message lost on the way.
+            guard lane.unreceivedSince != lane.cursor.consumerSequence else {
+                throw Restart(
+                    reason: "\(progress.deliveredSequence) delivered, \(lane.cursor.consumerSequence) received"
+                )
+            }
+            lane.unreceivedSince = lane.cursor.consumerSequence
+        } else if progress.pending == 0 && state.lastSequence > lane.cursor.sequence {
+            try await skip(to: state.lastSequence, &lane)
+        }
+        guard try await lane.session.heartbeat() else { throw LostLane() }
+        board.update(settings.source) {
+            $0.pending = progress.pending
+            $0.lastProgress = time
+        }
+    }
+
+    /// Moves an idle lane past messages of other types, so that their expiry is never taken for a gap of ours.
+    ///
+    /// Safe because `last` was read before the consumer said that nothing is pending: every message of ours up to it
+    /// has been delivered and taken.
+    private func skip(to last: UInt64, _ lane: inout Open) async throws {
+        let time = try await streams.time(of: last, in: settings.source.stream)
+        var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
+        batch.to = last
+        batch.messageTime = time
+        try await settle(batch, in: lane.session, consumer: lane.consumer, flight: Flight())
+        lane.cursor.skip(to: last, messageTime: time)
+    }
+
+    /// Opens the lane and reads until `stop` opens.
+    ///
+    /// False where a live owner holds it.
+    package func ingest(until stop: Latch) async throws -> Bool {
+        guard var lane = try await open() else { return false }
+        do {
+            try await read(&lane) { stop.isOpen }
+        } catch {
+            await close(lane)
+            throw error
+        }
+        await close(lane)
+        return true
+    }
+
+    package func close(_ lane: Open) async {
+        await lane.consumer.close()
+        await lane.session.close()
+    }
+
+    /// Says what went wrong and how the lane goes on.
+    package func failed(_ error: any Error) -> Disposition {
+        let disposition: Disposition
+        switch error {
+        case is CancellationError: return .retry
+        case let restart as Restart:
+            report(.restarted(settings.source, reason: restart.reason))
+            return .retry
+        case let error as StoreError: disposition = error.disposition == .retry ? .retry : .halt
+        case let error as SourceError: disposition = error.disposition == .retry ? .retry : .halt
+        case is LostLane: disposition = .retry
+        default: disposition = .halt
+        }
+        report(.failed(settings.source, detail: "\(error)", disposition))
+        board.update(settings.source) {
+            $0.state = .degraded
+            $0.needsOperator = disposition == .halt
+            $0.trouble =
+                "\(error); nothing is lost: the stream keeps what is not stored, and the lane tries again by itself"
+        }
+        return disposition
+    }
+
+    package func stopped() {
+        board.update(settings.source) {
+            $0.state = .stopped
+            $0.trouble = nil
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package import Platform
+
+/// Keeps one lane going for ever: opens it, reads, and after any failure starts over from the position.
+package struct LaneService<Streams: MessageStreams, Hot: HotTier, C: Clock>: Service where C.Duration == Duration {
+    package let name: String
+    private let runner: LaneRunner<Streams, Hot, C>
+    private let clock: C
+
+    package init(_ runner: LaneRunner<Streams, Hot, C>, clock: C) {
+        name = "lane \(runner.settings.source)"
+        self.runner = runner
+        self.clock = clock
+    }
+
+    /// Returns when `stop` opens, with the batch at hand committed.
+    package func run(until stop: Latch) async throws {
+        // The cause is outside and passes, or it takes an operator: either way the lane waits, and says what for.
+        var retry = Backoff(first: .milliseconds(100), limit: .seconds(5))
+        var halt = Backoff(first: .seconds(1), limit: .seconds(30))
+        while !stop.isOpen && !Task.isCancelled {
+            do {
+                if try await runner.ingest(until: stop) { retry.reset() }
+                halt.reset()
+                if stop.isOpen { break }
+                try await stop.wait(for: .seconds(1), clock: clock)
+            } catch {
+                let wait = await runner.failed(error) == .halt ? halt.next() : retry.next()
+                try await stop.wait(for: wait, clock: clock)
+            }
+        }
+        await runner.stopped()
+    }
+}

@@ -1,0 +1,194 @@
+package import Records
+
+/// How far a source is stored, as the hot database has it: the truth that every consumer is made from.
+package struct Position: Sendable, Equatable {
+    /// Creation time of the stream this position counts in; nil for a source seen for the first time.
+    package var streamCreated: Timestamp?
+    /// Rises at another creation time and at each regression.
+    package var epoch: Int64
+    /// Everything up to here is stored, quarantined, or recorded as a gap.
+    package var sequence: UInt64
+    /// The server's time of the message at `sequence`; nil where none was read yet.
+    package var messageTime: Timestamp?
+    /// The consumer that was recorded before it was created; deleted by whoever comes next.
+    package var consumer: String?
+
+    package init(
+        streamCreated: Timestamp? = nil,
+        epoch: Int64 = 0,
+        sequence: UInt64 = 0,
+        messageTime: Timestamp? = nil,
+        consumer: String? = nil
+    ) {
+        self.streamCreated = streamCreated
+        self.epoch = epoch
+        self.sequence = sequence
+        self.messageTime = messageTime
+        self.consumer = consumer
+    }
+}
+
+/// A hole in what a source delivered, with its cause.
+package struct Gap: Sendable, Equatable {
+    package enum Cause: String, Sendable {
+        /// The stream discarded messages before they were read: limits, purge, deletion.
+        case discarded
+        /// The stream went back below the position: power cut, restored backup.
+        case regression
+        /// The stream was deleted and made again.
+        case recreated
+    }
+    package var cause: Cause
+    package var epoch: Int64
+    /// First and last missing stream sequence; nil where they cannot be known.
+    package var firstSequence: UInt64?
+    package var lastSequence: UInt64?
+    /// The stream carries other types too: some of these sequences may not have been ours.
+    package var isSuspected: Bool
+
+    package init(cause: Cause, epoch: Int64, firstSequence: UInt64?, lastSequence: UInt64?, isSuspected: Bool) {
+        self.cause = cause
+        self.epoch = epoch
+        self.firstSequence = firstSequence
+        self.lastSequence = lastSequence
+        self.isSuspected = isSuspected
+    }
+
+    /// What is missing, for a person.
+    package var summary: String {
+        let first = firstSequence.map { "\($0)" } ?? "unknown"
+        let last = lastSequence.map { "\($0)" } ?? "unknown"
+        return "sequences \(first) to \(last) of epoch \(epoch)\(isSuspected ? ", not all of them ours" : "")"
+    }
+}
+
+/// A message kept aside whole, with the reason.
+package struct QuarantinedMessage: Sendable, Equatable {
+    package var sequence: UInt64
+    package var time: Timestamp
+    package var subject: [UInt8]
+    package var headers: [UInt8]
+    package var payload: [UInt8]
+    package var reason: String
+    package var detail: String
+    package var sqlState: String?
+
+    package init(
+        _ entry: MessageBatch.Entry,
+        of bytes: [UInt8],
+        reason: String,
+        detail: String,
+        sqlState: String? = nil
+    ) {
+        sequence = entry.streamSequence
+        time = entry.time
+        subject = Array(bytes[entry.subject])
+        headers = Array(bytes[entry.headers])
+        payload = Array(bytes[entry.payload])
+        self.reason = reason
+        self.detail = detail
+        self.sqlState = sqlState
+    }
+}
+
+/// What one transaction of a lane makes true: rows, quarantine and gap stored, the position moved from `from` to `to`.
+package struct LaneBatch: Sendable {
+    package var epoch: Int64
+    package var from: UInt64
+    package var to: UInt64
+    package var messageTime: Timestamp?
+    /// Newest event time of a row that is not later than its own stream time: the data's clock.
+    package var newestEvent: Timestamp?
+    package var rows: RowBatch
+    /// Rows dropped because an earlier one of this batch has their key.
+    package var repeated: Int
+    package var quarantined: [QuarantinedMessage]
+    package var gaps: [Gap]
+    /// The messages themselves, kept until the commit: a row that the database refuses goes whole to quarantine.
+    package var messages: [MessageBatch]
+    package var received: Int
+    package var bytes: Int
+
+    package init(epoch: Int64, from: UInt64) {
+        self.epoch = epoch
+        self.from = from
+        to = from
+        rows = RowBatch()
+        repeated = 0
+        quarantined = []
+        gaps = []
+        messages = []
+        received = 0
+        bytes = 0
+    }
+
+    package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
+
+    /// The message at `sequence` as it goes to quarantine; nil where this batch does not hold it.
+    package func quarantine(
+        _ sequence: UInt64,
+        reason: String,
+        detail: String,
+        sqlState: String? = nil
+    ) -> QuarantinedMessage? {
+        for chunk in messages {
+            guard let last = chunk.entries.last, last.streamSequence >= sequence else { continue }
+            guard let entry = chunk.entries.first(where: { $0.streamSequence == sequence }) else { return nil }
+            return QuarantinedMessage(entry, of: chunk.bytes, reason: reason, detail: detail, sqlState: sqlState)
+        }
+        return nil
+    }
+}
+
+/// What a commit did.
+package enum CommitOutcome: Sendable, Equatable {
+    /// Stored `stored` rows; `repeated` had a key that was there already.
+    case committed(stored: Int, repeated: Int)
+    /// The position is not where this lane read it, though the lane is still ours: an earlier COMMIT won.
+    case positionMoved
+    /// The lane belongs to another instance now.
+    case lost(owner: String)
+}
+
+/// What became of an attempt to take a lane.
+package enum ClaimOutcome<Session: LaneSession>: Sendable {
+    case claimed(Session, Position)
+    /// A live owner holds it; `owner` says who and where.
+    case held(owner: String)
+}
+
+/// The hot tier as ingest sees it.
+package protocol HotTier: Sendable {
+    associatedtype Session: LaneSession
+
+    /// Takes the lane in a new database session, over a dead owner and over our own earlier session.
+    ///
+    /// Throws: `.unreachable`, `.timeout` (retry), `.schema` (halt).
+    func claim(
+        _ source: SourceID,
+        type: RecordType,
+        previous: String?
+    ) async throws(StoreError) -> ClaimOutcome<Session>
+}
+
+/// One claimed lane in one database session; after any error it is closed and the lane claimed again.
+package protocol LaneSession: Sendable {
+    /// The random token that this claim wrote.
+    var owner: String { get }
+    /// Writes the name of a consumer before it is created. False where the lane is no longer ours.
+    func recordConsumer(_ name: String) async throws(StoreError) -> Bool
+    /// Starts an epoch at `sequence` of a stream created at `created`. False where the lane is no longer ours.
+    func startEpoch(
+        _ epoch: Int64,
+        created: Timestamp,
+        at sequence: UInt64,
+        gap: Gap?
+    ) async throws(StoreError) -> Bool
+    /// Stores a batch in one transaction that begins with the fence.
+    ///
+    /// Throws: `.unreachable`, `.timeout`, `.unknownOutcome` (retry: claim again, the position tells), `.rejected`.
+    func commit(_ batch: LaneBatch) async throws(StoreError) -> CommitOutcome
+    /// Says that the owner lives. False where the lane is no longer ours.
+    func heartbeat() async throws(StoreError) -> Bool
+    func close() async
+}

@@ -1,0 +1,87 @@
+import Platform
+package import Records
+
+/// What a lane is doing, for `/stats`, `/metrics` and `/health`.
+package struct LaneStatus: Sendable, Equatable {
+    package enum State: String, Sendable { case starting, reading, waiting, degraded, stopped }
+    package var type: String
+    package var source: SourceID
+    package var state: State = .starting
+    /// Why it is not reading: what happened, what to do next.
+    package var trouble: String?
+    package var received = 0
+    package var stored = 0
+    package var repeated = 0
+    package var quarantined = 0
+    package var gaps = 0
+    package var batches: [BatchPolicy.Reason: Int] = [:]
+    package var restarts = 0
+    package var position: UInt64 = 0
+    package var epoch: Int64 = 0
+    /// The server's time of the last stored message.
+    package var positionTime: Timestamp?
+    /// Messages that the server holds beyond the last fetched one.
+    package var pending: UInt64 = 0
+    /// When this lane last committed or said that it lives, wall clock.
+    package var lastProgress: Timestamp?
+    package var stream: StreamState?
+    /// It waits for a person: no time mends what is wrong.
+    package var needsOperator = false
+
+    package init(type: String, source: SourceID) {
+        self.type = type
+        self.source = source
+    }
+}
+
+/// Snapshots of everything that runs, written by the services and read by the control plane without waiting.
+package final class StatusBoard<Key: Hashable & Sendable, Status: Sendable>: Sendable {
+    private let entries = Locked<[Key: Status]>([:])
+
+    package init() {}
+
+    package func set(_ key: Key, _ status: Status) { entries.withLock { $0[key] = status } }
+    package func remove(_ key: Key) { _ = entries.withLock { $0.removeValue(forKey: key) } }
+    package func get(_ key: Key) -> Status? { entries.withLock { $0[key] } }
+    package var all: [Key: Status] { entries.withLock { $0 } }
+
+    package func update(_ key: Key, _ body: (inout Status) -> Void) {
+        entries.withLock { entries in
+            guard var status = entries[key] else { return }
+            body(&status)
+            entries[key] = status
+        }
+    }
+}
+
+package typealias LaneBoard = StatusBoard<SourceID, LaneStatus>
+
+/// What ingest as a whole is doing.
+package struct IngestStatus: Sendable, Equatable {
+    package var lanes: [LaneStatus]
+    package var isConnected: Bool
+    /// Why the account's streams cannot be looked at, if so.
+    package var trouble: String?
+    /// Types that no stream captures, with what is expected.
+    package var waiting: [String: String]
+    /// By type: patterns that no stream captures, or only in part.
+    package var uncaptured: [String: [String]]
+    /// Streams that reading would empty.
+    package var refused: [String]
+
+    package init(
+        lanes: [LaneStatus],
+        isConnected: Bool,
+        trouble: String?,
+        waiting: [String: String],
+        uncaptured: [String: [String]],
+        refused: [String]
+    ) {
+        self.lanes = lanes
+        self.isConnected = isConnected
+        self.trouble = trouble
+        self.waiting = waiting
+        self.uncaptured = uncaptured
+        self.refused = refused
+    }
+}

@@ -1,0 +1,129 @@
+package import Records
+
+/// When ranges are copied and when they may leave hot.
+package struct ArchivePolicy: Sendable, Equatable {
+    /// Width of a range, microseconds; a multiple of the activity bucket.
+    package var rangeMicros: Int64
+    /// How far behind the wall clock a range must end before it is copied, microseconds.
+    package var safetyLagMicros: Int64
+    /// How long hot keeps rows, microseconds, by type name; `retentionMicros` for the rest.
+    package var retentionByType: [String: Int64]
+    package var retentionMicros: Int64
+    /// Whether verified ranges past retention are pruned at all.
+    package var prunes: Bool
+
+    package init(
+        rangeMicros: Int64,
+        safetyLagMicros: Int64,
+        retentionMicros: Int64,
+        retentionByType: [String: Int64] = [:],
+        prunes: Bool = true
+    ) {
+        precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
+        self.rangeMicros = rangeMicros
+        self.safetyLagMicros = safetyLagMicros
+        self.retentionMicros = retentionMicros
+        self.retentionByType = retentionByType
+        self.prunes = prunes
+    }
+}
+
+/// What hot says a range holds: a stamp that changes whenever a writer stores rows, and how many rows there are now.
+package struct RangeActivity: Sendable, Equatable {
+    package var type: String
+    package var range: TimeRange
+    package var stamp: String
+    package var rows: Int
+
+    package init(type: String, range: TimeRange, stamp: String, rows: Int) {
+        self.type = type
+        self.range = range
+        self.stamp = stamp
+        self.rows = rows
+    }
+}
+
+/// The two clocks that pruning waits for: neither alone can make rows old.
+package struct PruneClock: Sendable, Equatable {
+    package var wall: Timestamp
+    /// Newest committed event over all types that is not later than its own stream time; nil where there is none.
+    package var newestEvent: Timestamp?
+
+    package init(wall: Timestamp, newestEvent: Timestamp?) {
+        self.wall = wall
+        self.newestEvent = newestEvent
+    }
+}
+
+/// Decides, from what hot holds and what the ledger says, which transfers need work.
+///
+/// Pure; every pass asks anew.
+package struct Planner: Sendable {
+    package let policy: ArchivePolicy
+
+    package init(policy: ArchivePolicy) { self.policy = policy }
+
+    package enum Step: Sendable, Equatable { case copy, verify, prune }
+
+    /// The transfers that have something to do, oldest range first; a type with a mismatched range has none.
+    package func plan(
+        activity: [RangeActivity],
+        ledger: [Transfer],
+        clock: PruneClock,
+        newID: () -> String
+    ) -> [Transfer] {
+        struct Key: Hashable {
+            let type: String
+            let range: TimeRange
+        }
+        let halted = Set(ledger.lazy.filter { $0.state == .mismatched }.map(\.type))
+        var known: [Key: Transfer] = [:]
+        for transfer in ledger { known[Key(type: transfer.type, range: transfer.range)] = transfer }
+        var stamps: [Key: String] = [:]
+        var candidates: [Transfer] = []
+        for found in activity {
+            let key = Key(type: found.type, range: found.range)
+            stamps[key] = found.stamp
+            if known[key] == nil && isClosedForCopy(found.range, at: clock.wall) {
+                candidates.append(Transfer(id: newID(), type: found.type, range: found.range))
+            }
+        }
+        candidates += known.compactMap { key, transfer in renewed(transfer, stamp: stamps[key], clock: clock) }
+        return candidates.filter { !halted.contains($0.type) && step(of: $0, clock: clock) != nil }
+            .sorted { ($0.range.start, $0.type) < ($1.range.start, $1.type) }
+    }
+
+    /// A known transfer as it stands now: planned again where hot changed since it was verified.
+    private func renewed(_ transfer: Transfer, stamp: String?, clock: PruneClock) -> Transfer {
+        guard transfer.state == .verified || transfer.state == .pruned, let stamp, stamp != transfer.stamp,
+            isClosedForCopy(transfer.range, at: clock.wall)
+        else { return transfer }
+        var again = transfer
+        again.plan()
+        return again
+    }
+
+    /// What a transfer needs next; nil where it rests.
+    package func step(of transfer: Transfer, clock: PruneClock) -> Step? {
+        switch transfer.state {
+        case .planned, .failed, .unaccounted:
+            transfer.request != nil || isClosedForCopy(transfer.range, at: clock.wall) ? .copy : nil
+        case .copied: .verify
+        case .verified: isPruneDue(transfer, clock: clock) ? .prune : nil
+        case .pruned, .mismatched: nil
+        }
+    }
+
+    package func isClosedForCopy(_ range: TimeRange, at wall: Timestamp) -> Bool {
+        range.end.advanced(byMicros: policy.safetyLagMicros) <= wall
+    }
+
+    /// Past retention by both clocks, or asked for; never an open range.
+    package func isPruneDue(_ transfer: Transfer, clock: PruneClock) -> Bool {
+        guard isClosedForCopy(transfer.range, at: clock.wall) else { return false }
+        if transfer.prunes { return true }
+        guard policy.prunes, let newest = clock.newestEvent else { return false }
+        let retention = policy.retentionByType[transfer.type] ?? policy.retentionMicros
+        return transfer.range.end.advanced(byMicros: retention) <= min(clock.wall, newest)
+    }
+}

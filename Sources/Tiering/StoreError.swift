@@ -1,0 +1,83 @@
+/// What a failure allows the caller to do next.
+package enum Disposition: String, Sendable {
+    /// The cause is outside and passes: try again, with backoff, for ever.
+    case retry
+    /// This input is bad: isolate it, keep it aside, go on with the rest.
+    case reject
+    /// No waiting mends it (permissions, schema, a lost fence): stop this piece of work and say what for.
+    case halt
+}
+
+/// What went wrong in a tier, and what the caller may do about it.
+package struct StoreError: Error, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        case unreachable, timeout, rejected, schema, fenced, corrupt, unknownOutcome, failed
+    }
+    package let code: Code
+    package let disposition: Disposition
+    /// `hot` or `cold`.
+    package let tier: String
+    /// What was tried, as a verb phrase: `append trade`.
+    package let operation: String
+    /// SQLSTATE, where a server gave one.
+    package let sqlState: String?
+    /// The constraint that was broken, where a server named one.
+    package let constraint: String?
+    package let detail: String
+
+    package init(
+        _ code: Code,
+        _ disposition: Disposition,
+        tier: String,
+        operation: String,
+        sqlState: String? = nil,
+        constraint: String? = nil,
+        detail: String
+    ) {
+        self.code = code
+        self.disposition = disposition
+        self.tier = tier
+        self.operation = operation
+        self.sqlState = sqlState
+        self.constraint = constraint
+        self.detail = detail
+    }
+
+    /// The same failure, known to pass by itself.
+    package var passing: StoreError {
+        StoreError(
+            .timeout,
+            .retry,
+            tier: tier,
+            operation: operation,
+            sqlState: sqlState,
+            constraint: constraint,
+            detail: detail
+        )
+    }
+
+    package var description: String {
+        "\(tier): \(operation): \(detail)" + (sqlState.map { " (SQLSTATE \($0))" } ?? "")
+    }
+}
+
+/// What went wrong at the stream that a lane reads.
+package struct SourceError: Error, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable { case unreachable, timeout, streamMissing, consumerLost, rejected, failed }
+    package let code: Code
+    package let disposition: Disposition
+    package let operation: String
+    /// Stream or subject.
+    package let subject: String
+    package let detail: String
+
+    package init(_ code: Code, _ disposition: Disposition, operation: String, subject: String, detail: String) {
+        self.code = code
+        self.disposition = disposition
+        self.operation = operation
+        self.subject = subject
+        self.detail = detail
+    }
+
+    package var description: String { "nats: \(operation) \(subject): \(detail)" }
+}

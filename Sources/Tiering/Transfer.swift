@@ -1,0 +1,105 @@
+package import Digest
+package import Records
+
+/// One range of one type on its way from hot to cold, as the ledger in the cold database has it.
+package struct Transfer: Sendable, Equatable {
+    /// How far it has come: planned → copied → verified → pruned, or mismatched, unaccounted, failed.
+    package enum State: String, Sendable, CaseIterable {
+        /// To be copied (again).
+        case planned
+        /// The rows of one hot snapshot are in cold, in the same transaction as this ledger row; not proved yet.
+        case copied
+        /// Cold was read back and holds every row of that snapshot.
+        case verified
+        /// Exactly the verified rows were deleted from hot.
+        case pruned
+        /// Cold was read back and is not what it must be: the type halts until an operator asks for the range again.
+        case mismatched
+        /// The snapshot did not hold the rows that hot's activity says: nothing was copied; looked at again.
+        case unaccounted
+        /// The last attempt failed; tried again with backoff.
+        case failed
+    }
+
+    package var id: String
+    package var type: String
+    package var range: TimeRange
+    package var state: State
+    /// The operator's request it belongs to, if any.
+    package var request: String?
+    /// Prune as soon as verified, whatever the retention.
+    package var prunes: Bool
+    package var attempt: Int
+    /// Activity stamp of the snapshot copied last.
+    package var stamp: String?
+    /// What that snapshot held.
+    package var hot: Summary?
+    /// What the range must now be in cold.
+    package var cold: Summary?
+    /// Rows of the merge kept beside the range until verified; nil where the copy went straight in.
+    package var staging: String?
+    /// Number of the manifest that proves it.
+    package var manifest: Int64?
+    package var rowsPruned: Int
+    package var error: String?
+    package var updatedAt: Timestamp?
+    package var verifiedAt: Timestamp?
+    package var prunedAt: Timestamp?
+
+    package init(id: String, type: String, range: TimeRange, state: State = .planned) {
+        self.id = id
+        self.type = type
+        self.range = range
+        self.state = state
+        prunes = false
+        attempt = 0
+        rowsPruned = 0
+    }
+
+    /// Takes the transfer back to the start, because hot changed or an operator asked; what cold must be stays known.
+    package mutating func plan() {
+        precondition(state != .copied, "a copied range is verified before it is copied again")
+        state = .planned
+        attempt = 0
+        error = nil
+    }
+
+    /// The rows of one hot snapshot are in cold.
+    package mutating func copied(hot: Summary, cold: Summary, stamp: String, staging: String?) {
+        precondition(state == .planned || state == .failed || state == .unaccounted, "copied from \(state)")
+        state = .copied
+        self.hot = hot
+        self.cold = cold
+        self.stamp = stamp
+        self.staging = staging
+        error = nil
+    }
+
+    /// Cold was read back; `proof` is what it holds and how many staged rows it lacks.
+    package mutating func compared(_ proof: Proof, at time: Timestamp) {
+        precondition(state == .copied, "compared from \(state)")
+        guard let cold, let hot, proof.isComplete(hot: hot, cold: cold) else {
+            state = .mismatched
+            error = proof.difference(hot: hot ?? .zero, cold: cold ?? .zero)
+            return
+        }
+        state = .verified
+        verifiedAt = time
+        staging = nil
+    }
+
+    /// Exactly the verified rows left hot.
+    package mutating func pruned(rows: Int, at time: Timestamp) {
+        precondition(state == .verified, "pruned from \(state)")
+        state = .pruned
+        rowsPruned = rows
+        prunedAt = time
+    }
+
+    /// An attempt failed; `state` tells where it goes on from.
+    package mutating func failed(_ detail: String, unaccounted: Bool = false) {
+        attempt += 1
+        error = detail
+        if unaccounted { state = .unaccounted } else if state == .planned { state = .failed }
+    }
+}

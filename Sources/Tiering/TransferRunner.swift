@@ -1,0 +1,137 @@
+import Digest
+package import Records
+
+/// Carries one transfer through its steps: copy, verify, prune.
+///
+/// Each step is one transaction that records itself.
+package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sendable {
+    package let source: Source
+    package let target: Target
+    package let planner: Planner
+    private let now: @Sendable () -> Timestamp
+
+    package init(source: Source, target: Target, planner: Planner, now: @escaping @Sendable () -> Timestamp) {
+        self.source = source
+        self.target = target
+        self.planner = planner
+        self.now = now
+    }
+
+    /// Runs a transfer until it rests; `progress` hears of every state it reaches.
+    package func run(
+        _ transfer: Transfer,
+        type: RecordType,
+        newestEvent: Timestamp?,
+        progress: (Transfer) -> Void
+    ) async throws(StoreError) -> Transfer {
+        var transfer = transfer
+        while let step = planner.step(of: transfer, clock: PruneClock(wall: now(), newestEvent: newestEvent)) {
+            let before = transfer
+            switch step {
+            case .copy: transfer = try await copy(transfer, type: type)
+            case .verify: transfer = try await verify(transfer, type: type)
+            case .prune: transfer = try await prune(transfer, type: type)
+            }
+            progress(transfer)
+            if transfer.state == before.state { break }  // declined, or hot changed: the next pass looks again
+        }
+        return transfer
+    }
+
+    /// Streams one hot snapshot into cold, digesting the rows as they pass.
+    package func copy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
+        let snapshot = try await source.openSnapshot(of: type, in: transfer.range)
+        do throws(StoreError) {
+            let copied = try await pump(snapshot, transfer, type)
+            await snapshot.close()
+            return copied
+        } catch {
+            await snapshot.close()
+            throw error
+        }
+    }
+
+    private func pump(
+        _ snapshot: Source.Snapshot,
+        _ transfer: Transfer,
+        _ type: RecordType
+    ) async throws(StoreError) -> Transfer {
+        let copy = try await target.beginCopy(transfer, type: type)
+        do throws(StoreError) {
+            let digester = ContentDigester(type: type)
+            var hot = Summary.zero
+            while let rows = try await snapshot.next() {
+                hot += try summarize(rows, digester, tier: "hot")
+                try await copy.write(rows)
+            }
+            guard hot.rows == snapshot.expectedRows else {
+                await copy.abandon()
+                var transfer = transfer
+                transfer.failed(
+                    "hot's activity says \(snapshot.expectedRows) rows, its snapshot held \(hot.rows); "
+                        + "nothing was copied",
+                    unaccounted: true
+                )
+                try await target.record(transfer)
+                return transfer
+            }
+            return try await copy.commit(hot: hot, stamp: snapshot.stamp)
+        } catch {
+            await copy.abandon()
+            throw error
+        }
+    }
+
+    /// Reads the range back as readers would and compares it with what must be there.
+    package func verify(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
+        var proof = Proof(found: try await digest(try await target.read(type, in: transfer.range), type))
+        if let staging = transfer.staging {
+            proof.staged = try await digest(try await target.readStaging(staging, type: type), type)
+            proof.missing = try await target.missingRows(ofStaging: staging, type: type, in: transfer.range)
+        }
+        var transfer = transfer
+        transfer.compared(proof, at: now())
+        if transfer.state == .verified { return try await target.recordVerified(transfer, type: type) }
+        try await target.record(transfer)
+        return transfer
+    }
+
+    private func digest(_ rows: Target.Rows, _ type: RecordType) async throws(StoreError) -> Summary {
+        let digester = ContentDigester(type: type)
+        var summary = Summary.zero
+        while let chunk = try await rows.next() { summary += try summarize(chunk, digester, tier: "cold") }
+        return summary
+    }
+
+    private func summarize(_ rows: [UInt8], _ digester: ContentDigester, tier: String) throws(StoreError) -> Summary {
+        do {
+            return try digester.summarize(rows.span)
+        } catch {
+            throw StoreError(.corrupt, .halt, tier: tier, operation: "read rows", detail: "\(error)")
+        }
+    }
+
+    /// Deletes from hot exactly the rows that were verified.
+    package func prune(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
+        guard let number = transfer.manifest, let sha256 = try await target.manifests([number])[number] else {
+            throw StoreError(
+                .corrupt,
+                .halt,
+                tier: "cold",
+                operation: "prune \(transfer.type)",
+                detail: "the ledger lacks the manifest of a verified range; nothing was pruned"
+            )
+        }
+        var transfer = transfer
+        switch try await source.prune(transfer, type: type, sha256: sha256) {
+        case .pruned(let rows), .already(let rows): transfer.pruned(rows: rows, at: now())
+        case .late: return transfer
+        case .declined(let reason): transfer.error = reason
+        case .altered(let found):
+            transfer.state = .mismatched
+            transfer.error = "hot holds \(found), verified was \(transfer.hot ?? .zero); nothing was pruned"
+        }
+        try await target.record(transfer)
+        return transfer
+    }
+}

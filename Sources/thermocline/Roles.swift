@@ -1,0 +1,165 @@
+import Adapters
+import Configuration
+import ControlAPI
+import HTTPServer
+import JetStream
+import Platform
+import Records
+import Tiering
+
+/// Puts the services of a role together from the configuration; wiring only.
+struct Roles: Sendable {
+    private let configuration: Configuration
+    private let catalog: Catalog
+    private let log: Logger
+
+    init(_ configuration: Configuration, catalog: Catalog, log: Logger) {
+        self.configuration = configuration
+        self.catalog = catalog
+        self.log = log
+    }
+
+    private var types: [RecordType] { catalog.types.filter { configuration[$0.name].enabled } }
+    private var bucketMicros: Int64 { configuration.archive.bucket.micros }
+
+    /// In order of dependency: HTTP first, so that it answers until the last.
+    func services(_ mode: Mode) throws -> [any Service] {
+        (mode.runsHot ? try hot() : []) + (mode.runsCold ? try cold() : [])
+    }
+
+    private func identity(_ service: String) -> ServiceIdentity {
+        ServiceIdentity(service: service, version: version)
+    }
+
+    private func limits() -> HTTPLimits {
+        var limits = HTTPLimits()
+        limits.bodyBytes = configuration.http.bodyBytes
+        limits.connections = configuration.http.connections
+        limits.connectionsPerAddress = configuration.http.connectionsPerAddress
+        limits.idleTimeout = configuration.http.idleTimeout
+        limits.replyTimeout = configuration.http.replyTimeout
+        return limits
+    }
+
+    // MARK: Hot
+
+    private func hot() throws -> [any Service] {
+        let board = IngestBoard()
+        let streams = JetStreamStreams(
+            ConnectionOptions(
+                url: configuration.nats.url,
+                name: "thermocline hot",
+                credentialsFile: configuration.nats.credentialsFile
+            ),
+            acknowledges: configuration.nats.ack == .all
+        )
+        let api = HotAPI(
+            identity: identity("thermocline-hot"),
+            status: { board.status(isConnected: streams.isReachable) },
+            now: Self.now
+        )
+        let ingest = IngestService(
+            settings: ingestSettings,
+            streams: streams,
+            hot: PostgresHot(
+                settings: HotSettings(
+                    conninfo: try conninfo(configuration.hot.postgres, "hot.postgres"),
+                    takeover: configuration.ingest.takeover,
+                    bucketMicros: bucketMicros,
+                    maxPartitions: configuration.hot.maxPartitions,
+                    maxRejectedShare: configuration.quarantine.maxShare,
+                    maxQuarantineBytes: configuration.quarantine.maxBytes
+                ),
+                catalog: catalog
+            ),
+            status: board,
+            log: log.with(.tier("hot"))
+        )
+        let pages = HTTPService("hot pages", configuration.hot.listen, limits(), Router(api.routes), log)
+        return [pages, ingest]
+    }
+
+    private var ingestSettings: IngestSettings {
+        let names = types.map(\.name)
+        return IngestSettings(
+            types: types,
+            catalog: catalog,
+            limits: configuration.ingest.limits,
+            keepsProvenance: configuration.ingest.keepProvenance,
+            provenanceKeys: configuration.ingest.provenanceKeys,
+            batch: BatchPolicy(
+                rows: configuration.hot.batch.rows,
+                bytes: configuration.hot.batch.bytes,
+                linger: configuration.hot.batch.linger
+            ),
+            acknowledges: configuration.nats.ack == .all,
+            takeover: configuration.ingest.takeover,
+            creatable: Set(names.filter(configuration.nats.createStreams.contains)),
+            streamMaxBytes: Int64(configuration.nats.stream.maxBytes),
+            streamMaxAge: configuration.nats.stream.maxAge
+        )
+    }
+
+    // MARK: Cold
+
+    private func cold() throws -> [any Service] {
+        let (board, bell) = (ArchiveBoard(), Bell())
+        let inbox = Inbox<ArchiveCommand>(limit: 64)
+        let archive = configuration.archive
+        let tiers = PostgresTiers(
+            settings: ArchiveSettings(
+                hotConninfo: try conninfo(configuration.hot.postgres, "hot.postgres"),
+                coldConninfo: try conninfo(configuration.cold.postgres, "cold.postgres"),
+                bucketMicros: bucketMicros,
+                lease: archive.lease
+            ),
+            catalog: catalog
+        )
+        let policy = ArchivePolicy(
+            rangeMicros: archive.range.micros,
+            safetyLagMicros: archive.safetyLag.micros,
+            retentionMicros: configuration.hot.retention.micros,
+            retentionByType: configuration.types.compactMapValues { $0.retention?.micros },
+            prunes: archive.prune
+        )
+        let log = log.with(.tier("cold"))
+        let report: @Sendable (ArchiveEvent) -> Void = { ArchiveLog.write($0, to: log) }
+        let archiver = Archiver(
+            tiers: tiers,
+            types: types,
+            policy: policy,
+            now: Self.now,
+            newID: { RandomID.uuid() },
+            board: board,
+            report: report
+        )
+        let api = ColdAPI(
+            identity: identity("thermocline-cold"),
+            types: types,
+            status: { board.current },
+            inbox: inbox,
+            isLoopback: configuration.cold.listen.isLoopback
+        )
+        return [
+            HTTPService("cold pages", configuration.cold.listen, limits(), Router(api.routes), log),
+            ArchiveService(
+                archiver,
+                tiers: tiers,
+                clock: ContinuousClock(),
+                interval: archive.interval,
+                lease: archive.lease,
+                bell: bell,
+                board: board,
+                report: report
+            ),
+            RequestDesk(tiers: tiers, types: types, policy: policy, inbox: inbox, board: board, bell: bell),
+        ]
+    }
+
+    private func conninfo(_ secret: Secret?, _ path: String) throws -> String {
+        guard let secret else { throw UsageError("\(path) is not set") }
+        return secret.reveal()
+    }
+
+    private static func now() -> Timestamp { Timestamp(micros: WallClock.now()) }
+}

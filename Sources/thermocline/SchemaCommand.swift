@@ -1,0 +1,35 @@
+import Adapters
+import Configuration
+import Platform
+import Postgres
+import Records
+
+/// `thermocline schema print|apply hot|cold`.
+struct SchemaCommand {
+    private let invocation: Invocation
+
+    init(_ invocation: Invocation) { self.invocation = invocation }
+
+    private var tier: Tier { invocation.arguments.first == "cold" ? .cold : .hot }
+    private var keeper: SchemaKeeper { SchemaKeeper(tier: tier, catalog: .standard) }
+
+    func show() async throws -> Int32 {
+        let configuration = try invocation.load(for: []).configuration
+        for statement in keeper.statements(bucketMicros: configuration.archive.bucket.micros) {
+            StandardOutput.line(statement + ";\n")
+        }
+        return 0
+    }
+
+    func apply() async throws -> Int32 {
+        let configuration = try invocation.load(for: [tier == .hot ? .hot : .cold]).configuration
+        guard let conninfo = tier == .hot ? configuration.hot.postgres : configuration.cold.postgres else {
+            throw UsageError("\(tier.rawValue).postgres is not set")
+        }
+        let connection = try await PostgresConnection(conninfo.reveal(), applicationName: "thermocline schema")
+        try await keeper.apply(on: connection, bucketMicros: configuration.archive.bucket.micros)
+        await connection.close()
+        StandardOutput.line("the \(tier.rawValue) schema is in place")
+        return 0
+    }
+}

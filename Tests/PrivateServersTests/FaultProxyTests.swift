@@ -1,0 +1,101 @@
+import Foundation
+import PrivateServers
+import Testing
+import TestSupport
+
+@Suite(.privateNATS, .timeLimit(.minutes(1)))
+struct FaultProxyTests {
+    /// A blocking client of the proxy that speaks just enough NATS: the server greets, and answers each PING with PONG.
+    private final class Client {
+        private let descriptor: Int32
+        init(_ port: UInt16) throws {
+            descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+            var limit = timeval(tv_sec: 5, tv_usec: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+            let result = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            guard result == 0 else { throw POSIXError(.ECONNREFUSED) }
+        }
+        deinit { close(descriptor) }
+
+        func ping() { _ = send(descriptor, "PING\r\n", 6, Int32(MSG_NOSIGNAL)) }
+
+        /// Reads until `end`, at most `limit` bytes; what came before if the connection ended.
+        func read(until end: String, limit: Int = 1 << 16) -> String {
+            var bytes: [UInt8] = []
+            var byte: UInt8 = 0
+            while bytes.count < limit, recv(descriptor, &byte, 1, 0) == 1 {
+                bytes.append(byte)
+                if byte == end.utf8.last, String(decoding: bytes, as: UTF8.self).hasSuffix(end) { break }
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+
+        /// True if nothing arrives for `milliseconds`; false if something does, or the connection ends.
+        func isSilent(for milliseconds: Int32) -> Bool {
+            var descriptors = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            return Glibc.poll(&descriptors, 1, milliseconds) == 0
+        }
+    }
+
+    @Test func `it forwards both ways, and counts`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let client = try Client(proxy.port)
+        let greeting = client.read(until: "\r\n")
+        #expect(greeting.hasPrefix("INFO {"))
+        client.ping()
+        #expect(client.read(until: "PONG\r\n").hasSuffix("PONG\r\n"))
+        #expect(proxy.connections == 1)
+        #expect(proxy.bytesToClients >= greeting.utf8.count + 6)
+    }
+
+    @Test func `a cut ends every connection and new ones are taken`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let clients = try (0..<3).map { _ in try Client(proxy.port) }
+        for client in clients { #expect(client.read(until: "\r\n").hasPrefix("INFO {")) }
+        proxy.cut()
+        for client in clients { #expect(client.read(until: "never") == "") }
+        #expect(try Client(proxy.port).read(until: "\r\n").hasPrefix("INFO {"))
+    }
+
+    @Test func `a cut after so many bytes lets exactly those through`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        proxy.cut(afterBytesToClients: 40)
+        #expect(try Client(proxy.port).read(until: "never").utf8.count == 40)
+        #expect(try Client(proxy.port).read(until: "\r\n").utf8.count > 40)
+    }
+
+    @Test func `a stall holds what is sent and lets it go afterwards`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let client = try Client(proxy.port)
+        #expect(client.read(until: "\r\n").hasPrefix("INFO {"))
+        proxy.stall()
+        client.ping()
+        #expect(client.isSilent(for: 200))
+        proxy.resume()
+        #expect(client.read(until: "PONG\r\n").hasSuffix("PONG\r\n"))
+    }
+
+    @Test func `a refusal closes new connections at once until it ends`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let old = try Client(proxy.port)
+        #expect(old.read(until: "\r\n").hasPrefix("INFO {"))
+        proxy.refuse()
+        #expect(old.read(until: "never") == "")
+        #expect(try Client(proxy.port).read(until: "never") == "")
+        proxy.accept()
+        #expect(try Client(proxy.port).read(until: "\r\n").hasPrefix("INFO {"))
+    }
+}

@@ -1,0 +1,127 @@
+import Records
+import TestSupport
+import Testing
+
+/// A batch keeps the first of equal keys, sorts by time, and is never left half written.
+struct RowBatchTests {
+    private func append(
+        _ type: RecordType,
+        _ values: [String: String] = [:],
+        number: Int = 0,
+        sequence: UInt64,
+        to rows: inout RowBatch
+    ) throws {
+        let message = SampleMessage(type, number: number, values: values)
+        let decoder = RecordDecoder(type: type, catalog: .underTest)
+        let origin = MessageOrigin(sequence: sequence, time: streamTime, receivedAt: streamTime)
+        try decoder.decode(message.payload.span, subject: Array(message.subject.utf8).span, origin: origin, into: &rows)
+    }
+
+    @Test(arguments: Catalog.underTest.types)
+    func `the first of equal keys stays and the rest is sorted by time`(_ type: RecordType) throws {
+        var rows = RowBatch()
+        for (sequence, number) in [5, 2, 5, 0, 2, 9].enumerated() {
+            try append(type, ["note": "\(sequence)"], number: number, sequence: UInt64(sequence), to: &rows)
+        }
+        #expect(rows.count == 6)
+        #expect(rows.deduplicateAndSort() == 2)
+        #expect(rows.rows.map(\.sequence) == [3, 1, 0, 5])
+        #expect(rows.rows.map(\.ts) == rows.rows.map(\.ts).sorted())
+        let read = try RowValues.all(rows.copyBytes(), of: type)
+        #expect(read.map { $0["extra"] } == [3, 1, 0, 5].map { .json(#"{"note": \#($0)}"#) })
+        #expect(
+            try RowValues.all(rows.copyBytes(1..<3), of: type).map { $0["stream_seq"] } == [.integer(1), .integer(0)]
+        )
+        #expect(rows.deduplicateAndSort() == 0)
+        rows.removeAll()
+        #expect(rows.isEmpty && rows.copyBytes().isEmpty)
+    }
+
+    @Test(arguments: Catalog.underTest.types)
+    func `a refused message leaves the batch as it was`(_ type: RecordType) throws {
+        var rows = RowBatch()
+        try append(type, sequence: 1, to: &rows)
+        let before = rows.copyBytes()
+        #expect(throws: DecodeError.self) {
+            try append(type, ["note": #"{"a":1,"a":2}"#], number: 1, sequence: 2, to: &rows)
+        }
+        #expect(rows.count == 1)
+        #expect(rows.copyBytes() == before)
+        try append(type, number: 1, sequence: 3, to: &rows)
+        #expect(try RowValues.all(rows.copyBytes(), of: type).map { $0["stream_seq"] } == [.integer(1), .integer(3)])
+    }
+
+    @Test(arguments: Catalog.underTest.types)
+    func `a natural key differs in each of its columns and in nothing else`(_ type: RecordType) throws {
+        let identity = RowIdentity(type: type)
+        var rows = RowBatch()
+        try append(type, sequence: 1, to: &rows)
+        let key = try identity.key(of: rows.bytes.span)
+        #expect(key == rows.key(of: rows.rows[0]))
+        for column in type.columns {
+            guard case .keys(let keys) = column.source, column.kind != .json else { continue }
+            let other: String
+            switch column.kind {
+            case .text: other = if case .oneOf(let words) = column.rule { "\"\(words[1])\"" } else { #""other""# }
+            case .boolean: other = "false"
+            case .decimals: other = "[7]"
+            case .timestamp: other = "1795100099999"
+            default: other = "777"
+            }
+            for value in column.isNullable ? [other, "null"] : [other] {
+                var changed = RowBatch()
+                try append(type, [keys[0]: value], sequence: 9, to: &changed)
+                let isSame = try identity.key(of: changed.bytes.span) == key
+                #expect(isSame == !type.key.contains(column.name), "\(type.name).\(column.name) \(value)")
+                #expect(try identity.content(of: changed.bytes.span) != identity.content(of: rows.bytes.span))
+            }
+        }
+    }
+
+    @Test func `keys are equal as values are, and null equals null`() throws {
+        let type = RecordType.testReading
+        func key(_ values: [String: String]) throws -> [UInt8] {
+            var rows = RowBatch()
+            try append(type, values, sequence: 1, to: &rows)
+            return rows.key(of: rows.rows[0])
+        }
+        #expect(try key(["amount": "1.50"]) == key(["amount": #""15E-1""#]))
+        #expect(try key(["label": "null"]) == key(["label": "null", "detail": "1"]))
+        #expect(try key(["label": "null"]) != key(["label": #""""#]))
+        #expect(try key(["settled_at": "1723161346087"]) == key(["settled_at": #""2024-08-08T23:55:46.087Z""#]))
+    }
+
+    @Test func `memcmp of keys sorts by time first`() throws {
+        let times = ["1230768000000", "946684800000000", "1500000000000", "1795000000000", "1795000000000001"]
+        var keys: [[UInt8]] = []
+        for time in times.dropFirst(0) where time != "946684800000000" {
+            var rows = RowBatch()
+            try append(.testReading, ["reading_ts_ms": time], number: 100 - keys.count, sequence: 1, to: &rows)
+            keys.append(rows.key(of: rows.rows[0]))
+        }
+        #expect(keys.count == 4)
+        for (a, b) in zip(keys, keys.dropFirst()) { #expect(a.lexicographicallyPrecedes(b)) }
+    }
+
+    @Test func `a reader walks rows and their fields, and refuses what is cut`() throws {
+        let type = RecordType.testReading
+        var rows = RowBatch()
+        for number in 0..<3 {
+            try append(type, ["revision": "null"], number: number, sequence: UInt64(number), to: &rows)
+        }
+        let bytes = rows.copyBytes()
+        var reader = CopyRowReader(type: type)
+        var starts: [Int] = []
+        while try reader.next(in: bytes.span) {
+            starts.append(reader.rowStart)
+            #expect(try reader.timestamp(0, in: bytes.span) == rows.rows[starts.count - 1].ts)
+            #expect(reader.text(1, in: bytes.span) == "binance")
+            #expect(try reader.integer(5, in: bytes.span) == nil)
+            #expect(try reader.boolean(8, in: bytes.span) == true)
+        }
+        #expect(starts == rows.rows.map(\.start))
+        var other = CopyRowReader(type: Catalog.standard.types[1])
+        #expect(throws: CopyRowError.self) { try other.next(in: bytes.span) }
+        #expect(throws: CopyRowError.self) { try RowIdentity(type: type).key(of: bytes.span) }
+    }
+}
