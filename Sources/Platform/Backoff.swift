@@ -1,7 +1,6 @@
-/// How long to wait before the next attempt: doubling from `first` up to `limit`, each of them between its half and its
-/// whole.
+/// How long to wait before the next attempt: a random time between half and all of a step that doubles up to `limit`.
 ///
-/// The random half keeps lanes that failed together from coming back together. It has no end: the cause is outside.
+/// The random part keeps lanes that failed together from coming back together. It has no end: the cause is outside.
 package struct Backoff: Sendable {
     package let first: Duration
     package let limit: Duration

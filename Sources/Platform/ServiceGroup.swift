@@ -30,8 +30,7 @@ package enum ServiceGroupError: Error, CustomStringConvertible {
 /// Runs the services of a role together and ends them in order.
 ///
 /// The order is that of dependency: a service may use those before it, so they are asked to stop from last to first,
-/// each
-/// when the one after it has returned. One service that fails or ends unasked ends the group.
+/// each when the one after it has returned. One service that fails or ends unasked ends the group.
 package struct ServiceGroup<C: Clock>: Sendable where C.Duration == Duration {
     private let services: [any Service]
     private let grace: Duration
@@ -85,7 +84,7 @@ package struct ServiceGroup<C: Clock>: Sendable where C.Duration == Duration {
                 guard shutdown.isUnderWay, !wasUnderWay else { continue }
                 group.addTask { [grace, clock] in
                     // Cancelled means that the group is over, which ends the grace as well.
-                    try? await clock.sleep(for: grace)  // tidy:allow cancelled: nobody waits for it any more
+                    try? await clock.sleep(for: grace)  // tidy:allow
                     return .graceOver
                 }
             }
