@@ -20,8 +20,8 @@ struct DemoDisplay: Sendable {
             ),
             hot: "http://\(servers.configuration.hot.listen)",
             cold: "http://\(servers.configuration.cold.listen)",
-            sql: "psql -h 127.0.0.1 -U \(PrivatePostgres.user) -d postgres -p \(servers.hot.port) "
-                + "(hot) or \(servers.cold.port) (cold)"
+            sql: "psql -h 127.0.0.1 -U \(PrivatePostgres.user) postgres -p \(servers.hot.port) "
+                + "(hot), \(servers.cold.port) (cold)"
         )
         // A picture taller than its terminal could not be painted over.
         isPicture = (terminal?.rows ?? 0) > DemoTable.height
@@ -60,6 +60,7 @@ struct DemoDisplay: Sendable {
     private func list(_ board: DemoBoard, until over: Latch) async throws {
         StandardOutput.line("hot   \(table.hot)/health  \(table.hot)/stats")
         StandardOutput.line("cold  \(table.cold)/health  \(table.cold)/stats")
+        StandardOutput.line("sql   \(table.sql)")
         let clock = ContinuousClock()
         while true {
             try await over.wait(for: Self.line, clock: clock)

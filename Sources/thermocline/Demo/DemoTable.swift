@@ -7,10 +7,10 @@ struct DemoTable {
     static let height = 22
     /// Title and width of each column behind the name; with the name's 17 they make up the whole width.
     private static let columns = [
-        ("msg/s", 7), ("stored", 9), ("repeated", 9), ("quarant.", 9), ("lag", 7), ("copied", 7), ("verified", 9),
+        ("msg/s", 6), ("stored", 9), ("repeated", 9), ("quarant.", 9), ("lag", 6), ("copied", 7), ("verified", 9),
         ("pruned", 7),
     ]
-    private static let nameWidth = 15
+    private static let nameWidth = 16
 
     let style: DemoStyle
     let hot: String
@@ -33,7 +33,7 @@ struct DemoTable {
         lines.append(" " + style.paint("hot", .bold, .yellow) + "    \(hot)/health  \(hot)/stats")
         lines.append(" " + style.paint("cold", .bold, .cyan) + "   \(cold)/health  \(cold)/stats")
         lines.append(" " + style.paint("sql", .bold) + "    " + sql)
-        lines.append(footer(progress))
+        lines.append(progress.phase == .over ? "" : footer(progress))
         return lines
     }
 
@@ -133,7 +133,6 @@ struct DemoTable {
         let hint =
             switch progress.phase {
             case .starting, .running: "Ctrl-C ends the feed; everything is audited then all the same"
-            case .over: ""
             default: "Ctrl-C again ends at once, without an audit"
             }
         return style.paint(" \(hint)", .dim)
