@@ -89,7 +89,11 @@ let package = Package(
             dependencies: ["PrivateServers", "TestSupport"],
             swiftSettings: strict
         ),
-        .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "Platform"], swiftSettings: strict),
+        .testTarget(
+            name: "HTTPServerTests",
+            dependencies: ["HTTPServer", "Platform", "TestSupport"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Configuration", "Records", "Platform"],

@@ -130,9 +130,10 @@ enum ColdSQL {
             state = CASE WHEN transfer.state = 'planned' THEN 'failed' ELSE transfer.state END,
             attempt = transfer.attempt + 1, error = excluded.error, updated_at = now()
         """
-    /// An operator's request: a range that halts or failed starts over, and ($7) one that hot changed since.
+    /// An operator's request: a range that failed starts over, and ($7) one that hot changed since; one whose copy was
+    /// found mismatched is proved again as it is; any other keeps its state.
     ///
-    /// Any other keeps its state. After a mismatch the operator has seen what cold holds: it counts as it is found now.
+    /// Copying a mismatched range again would merge what is missing and count it twice: it could never be proved.
     static let request = """
         INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes)
         VALUES ($1, $2, $3, $4, 'planned', $5, $6)
@@ -140,9 +141,10 @@ enum ColdSQL {
             request = excluded.request, prunes = transfer.prunes OR excluded.prunes, updated_at = now(),
             attempt = 0,
             error = NULL,
-            cold_rows = CASE WHEN transfer.state = 'mismatched' THEN NULL ELSE transfer.cold_rows END,
-            cold_digest = CASE WHEN transfer.state = 'mismatched' THEN NULL ELSE transfer.cold_digest END,
-            state = CASE WHEN transfer.state IN ('mismatched', 'failed', 'unaccounted') THEN 'planned'
+            state = CASE
+                WHEN transfer.state = 'mismatched' AND (transfer.staging IS NOT NULL OR transfer.manifest IS NULL)
+                    THEN 'copied'
+                WHEN transfer.state IN ('mismatched', 'failed', 'unaccounted') THEN 'planned'
                 WHEN $7 AND transfer.state IN ('verified', 'pruned') THEN 'planned'
                 ELSE transfer.state END
         RETURNING \(fields)

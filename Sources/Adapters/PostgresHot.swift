@@ -76,7 +76,8 @@ package struct PostgresHot: HotTier {
             try await PostgresConnection(
                 settings.conninfo,
                 applicationName: name,
-                settings: ["synchronous_commit": "on"]
+                // 1 s: a session that waits for a lock would otherwise outlive a killed owner, and look like a live one.
+                settings: ["synchronous_commit": "on", "client_connection_check_interval": "1s"]
             )
         }
     }

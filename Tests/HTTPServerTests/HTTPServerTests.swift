@@ -1,6 +1,7 @@
 import HTTPServer
 import Platform
 import Synchronization
+import TestSupport
 import Testing
 
 /// What a handler left open, for the test to answer.

@@ -1,6 +1,7 @@
 @preconcurrency import Dispatch
 import HTTPServer
 import Platform
+import TestSupport
 import Testing
 
 /// Responses that come from another thread, and servers that stop meanwhile.

@@ -1,18 +1,20 @@
-import Foundation
-import Glibc
+internal import Foundation
+internal import Glibc
 
 /// One TCP connection that sends what a test says, byte by byte, and reads responses.
-final class RawClient: Sendable {
-    struct Failure: Error { let what: String }
-    struct Response: Sendable, Equatable {
-        var status = 0
-        var headers: [String: String] = [:]
-        var body = ""
+package final class RawClient: Sendable {
+    package struct Failure: Error {
+        package let what: String
+    }
+    package struct Response: Sendable, Equatable {
+        package var status = 0
+        package var headers: [String: String] = [:]
+        package var body = ""
     }
 
     private let descriptor: Int32
 
-    init(port: UInt16) throws {
+    package init(port: UInt16) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var timeout = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
@@ -31,9 +33,9 @@ final class RawClient: Sendable {
 
     deinit { close(descriptor) }
 
-    func send(_ text: String) throws { try send(Array(text.utf8)) }
+    package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) throws {
+    package func send(_ bytes: [UInt8]) throws {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
@@ -45,14 +47,14 @@ final class RawClient: Sendable {
     }
 
     /// Reads until the server closes.
-    func readToEnd() throws -> String {
+    package func readToEnd() throws -> String {
         var bytes: [UInt8] = []
         while let part = try readSome() { bytes += part }
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Reads one response; its body is as long as it says, or absent where `hasBody` is false.
-    func response(hasBody: Bool = true) throws -> Response {
+    package func response(hasBody: Bool = true) throws -> Response {
         var bytes: [UInt8] = []
         let end = Array("\r\n\r\n".utf8)
         func headEnd() -> Int? { bytes.indices.first { bytes[$0...].starts(with: end) }.map { $0 + 4 } }
@@ -85,14 +87,14 @@ final class RawClient: Sendable {
     }
 
     /// Runs a blocking body on a thread of its own; a dispatch queue adds threads one a second.
-    static func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+    package static func run<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
         }
     }
 
     /// One request on a connection of its own.
-    static func request(
+    package static func request(
         _ port: UInt16,
         _ method: String,
         _ path: String,
