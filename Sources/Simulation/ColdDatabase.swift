@@ -10,7 +10,7 @@ package actor ColdDatabase {
     package struct Flaws: OptionSet, Sendable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
-        /// A merge replaces the rows of the range by those it brings.
+        /// A merge replaces the rows of the range by those it brings, and believes what it then finds.
         package static let replaces = Flaws(rawValue: 1)
         /// Reading back answers with what was copied instead of with what is there.
         package static let readsBackTheCopy = Flaws(rawValue: 2)
@@ -176,8 +176,8 @@ package actor ColdDatabase {
             for row in rows { _ = table.insert(row) }
             return given.reduce(.zero) { $0 + $1.summary }
         }
-        self.staging[staging] = rows
-        if flaws.contains(.replaces) { for row in table.rows(in: transfer.range) { table.remove(row) } }
+        self.staging[staging] = flaws.contains(.readsBackTheCopy) ? given : rows
+        if flaws.contains(.replaces) { return replace(transfer.range, of: &table, by: rows) }
         var added = Summary.zero
         for row in rows {
             if table.insert(row) {
@@ -189,8 +189,16 @@ package actor ColdDatabase {
         return added
     }
 
+    private func replace(_ range: TimeRange, of table: inout MemoryTable, by rows: [MemoryRow]) -> Summary {
+        let held = table.rows(in: range)
+        for row in held { table.remove(row) }
+        for row in rows { _ = table.insert(row) }
+        return rows.reduce(.zero) { $0 + $1.summary } - held.reduce(.zero) { $0 + $1.summary }
+    }
+
     func countMissing(_ staging: String, type: String) -> Int {
-        (self.staging[staging] ?? []).count { row in
+        if flaws.contains(.readsBackTheCopy) { return 0 }
+        return (self.staging[staging] ?? []).count { row in
             tables[type]?.row(row)?.content != row.content
                 && conflicts[type]?[row.identity]?.contains(row.content) != true
         }

@@ -25,6 +25,8 @@ package final class Faults: Sendable {
     /// The process is gone: nothing it tries arrives any more.
     package func kill() { state.withLock { $0.isDead = true } }
 
+    package var isDead: Bool { state.withLock { $0.isDead } }
+
     /// No faults from here on.
     package func stop() {
         state.withLock {

@@ -13,14 +13,16 @@ struct Publications: Sendable {
         let identity: String
         /// The stream lost it before it was stored; it must be listed as a gap that is newer than so many others.
         var goneAfterGaps: Int?
-        /// It was lost before anybody read from this source for the first time: nobody can know of it.
+        /// It was lost where nobody could know of it: before the source was read for the first time, or above the position
+        /// of a stream that went back no further than there.
         var isForgotten = false
     }
     /// How far a source is known to be stored.
     private struct Progress {
         var epoch: Int64 = 0
-        /// The life of the stream that the epoch reads.
+        /// The life of the stream that the epoch began in.
         var life = 0
+        var sequence: UInt64 = 0
         /// Entries before this one are settled or gone.
         var next = 0
     }
@@ -74,18 +76,18 @@ struct Publications: Sendable {
         }
     }
 
-    /// The position of a source as the hot tier has it now.
-    mutating func moved(_ source: SourceID, to position: Position) {
+    /// The position of a source as the hot tier has it now; `isCurrent` where the stream still holds its message.
+    mutating func moved(_ source: SourceID, to position: Position, isCurrent: Bool) {
         var now = progress[source] ?? Progress()
-        if position.epoch != now.epoch {
-            now.epoch = position.epoch
-            now.life = lives[source.stream, default: 0]
-        }
+        let current = lives[source.stream, default: 0]
+        if position.epoch != now.epoch { now.life = current }
+        now.epoch = position.epoch
+        now.sequence = position.sequence
         let own = bySource[source] ?? []
         while now.next < own.count {
             let entry = entries[own[now.next]]
             if entry.goneAfterGaps == nil {
-                guard entry.life == now.life, entry.sequence <= position.sequence else { break }
+                guard entry.life <= (isCurrent ? current : now.life), entry.sequence <= position.sequence else { break }
                 evidence[entry.type]?.settled.insert(entry.identity)
             }
             now.next += 1
@@ -93,17 +95,18 @@ struct Publications: Sendable {
         progress[source] = now
     }
 
-    /// A stream lost what it held below, or above, a sequence; `isNewLife` where its sequences begin to count anew.
-    mutating func lost(_ stream: String, _ sequences: ClosedRange<UInt64>, gaps: Int, isNewLife: Bool) {
+    /// A stream lost what it held below, or from, a sequence; from there on it then counts anew.
+    mutating func lost(_ stream: String, _ sequences: ClosedRange<UInt64>, gaps: Int) {
+        let wentBack = sequences.lowerBound > 0
         for (source, own) in bySource where source.stream == stream {
             let known = progress[source] ?? Progress()
             for index in own.dropFirst(known.next) where sequences.contains(entries[index].sequence) {
                 guard entries[index].goneAfterGaps == nil else { continue }
                 entries[index].goneAfterGaps = gaps
-                entries[index].isForgotten = known.epoch == 0
+                entries[index].isForgotten = known.epoch == 0 || (wentBack && known.sequence < sequences.lowerBound)
             }
         }
-        if isNewLife { lives[stream, default: 0] += 1 }
+        if sequences.upperBound == .max { lives[stream, default: 0] += 1 }
     }
 
     /// Identities that may be missing, because the stream lost them and a gap says so.

@@ -6,6 +6,7 @@ package final class Trace: Sendable {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         var lines: [String] = []
         var counts: [String: Int] = [:]
+        var steps = 0
     }
     private let state = Locked(State())
     private let keeps: Int
@@ -24,6 +25,10 @@ package final class Trace: Sendable {
     package func count(_ what: String) { state.withLock { $0.counts[what, default: 0] += 1 } }
 
     package var hash: UInt64 { state.withLock { $0.hash } }
+    /// Steps begun.
+    package var steps: Int { state.withLock { $0.steps } }
+    package func beginStep() { state.withLock { $0.steps += 1 } }
+
     package var lastLines: [String] { state.withLock { Array($0.lines.suffix(keeps)) } }
     package var counts: [String: Int] { state.withLock { $0.counts } }
 }

@@ -13,6 +13,8 @@ package actor World {
         package var faultShare = 0.02
         /// Messages of types that the feed does not know: `number` and the time now make one.
         package var extra: (@Sendable (_ number: Int, _ now: Timestamp) -> FeedMessage)?
+        /// Lines of the trace that are kept for a person.
+        package var traceLines = 60
         package var hotFlaws: HotDatabase.Flaws = []
         package var coldFlaws: ColdDatabase.Flaws = []
         package var streamFlaws: StreamServer.Flaws = []
@@ -20,7 +22,7 @@ package actor World {
         package init(catalog: Catalog) { self.catalog = catalog }
     }
 
-    package nonisolated let trace = Trace()
+    package nonisolated let trace: Trace
     private let options: Options
     private let seed: UInt64
     let clock: ManualClock
@@ -45,6 +47,7 @@ package actor World {
     package init(seed: UInt64, options: Options) {
         self.seed = seed
         self.options = options
+        trace = Trace(keeps: options.traceLines)
         // In the middle of a day, and where a sample message of the tests lies.
         let start = Timestamp(micros: 1_795_000_000_000_000)
         clock = ManualClock(start: start)
@@ -98,6 +101,7 @@ package actor World {
     package func run(steps: Int) async throws(Invariants.Violation) {
         await start()
         for number in 0..<steps {
+            trace.beginStep()
             trace.add("step \(number) at \(clock.timestamp.micros)")
             await step()
             try await check()
@@ -167,14 +171,15 @@ package actor World {
 
     private func step() async {
         switch draw(200) {
-        case 0..<40: await publish(1 + draw(4))
-        case 40..<140: await laneStep()
+        case 0..<24: await publish(1 + draw(3))
+        case 24..<140: await laneStep()
         case 140..<166: await archiveStep()
-        case 166..<180: pass(.seconds(1 + draw(30)))
-        case 180..<184: await restartIngest()
-        case 184..<187: await restartArchive()
-        case 187..<195: await trouble()
-        default: await request()
+        case 166..<186: pass(.seconds(1 + draw(30)))
+        case 186: await restartIngest()
+        case 187: await restartArchive()
+        case 188..<192: await trouble()
+        case 192..<195: await request()
+        default: break
         }
     }
 
@@ -212,7 +217,7 @@ package actor World {
         guard let lane = lanes.first(where: isOwn) else { preconditionFailure("no lane reads \(message.subject)") }
         let stored = await server.publish(message.subject, message.payload, to: lane.source.stream)
         guard let stored else { return }
-        trace.add("  \(message.kind) \(message.subject) is \(stored.sequence)")
+        trace.add("  \(message.kind) \(message.identity) is \(stored.sequence) of \(lane.source.stream)")
         trace.count("published \(message.kind)")
         publications.add(message, stored: stored, source: lane.source)
     }
@@ -243,11 +248,14 @@ package actor World {
 
     private func followPosition(of source: SourceID) async {
         guard let position = await hot.position(of: source) else { return }
-        publications.moved(source, to: position)
+        let time = await server.time(of: position.sequence, in: source.stream)
+        let isCurrent = time != nil && time == position.messageTime
+        publications.moved(source, to: position, isCurrent: isCurrent)
     }
 
     private func archiveStep() async {
         let index = draw(3) == 0 ? 1 : 0
+        if archive[index].faults.isDead { archive[index] = newArchive(index) }
         await archive[index].step(draw(10) < 8 ? .work : draw(2) == 0 ? .renew : .release)
     }
 
@@ -286,14 +294,14 @@ package actor World {
     private func trouble() async {
         guard options.faultShare > 0 else { return }
         let stream = streams[draw(streams.count)]
-        switch draw(8) {
+        switch draw(16) {
         case 0..<2: await discard(stream)
         case 2: await recreate(stream)
         case 3: await restore(stream)
         case 4:
             trace.add("  the server restarts")
             await server.restart()
-        case 5:
+        case 5..<8:
             let skew = Int64(draw(5) - 2) * 7_000_000
             trace.add("  the server's clock is \(skew) us ahead")
             await server.setClock(aheadBy: skew)
@@ -317,14 +325,14 @@ package actor World {
         if stream == Self.shared { await server.restart() }
         await server.discard(below: below, of: stream)
         guard below > first else { return }
-        publications.lost(stream, 0...(below - 1), gaps: await hot.gaps.count, isNewLife: false)
+        publications.lost(stream, 0...(below - 1), gaps: await hot.gaps.count)
     }
 
     private func recreate(_ stream: String) async {
         trace.add("  \(stream) is made again")
         trace.count("stream recreated")
         await server.recreateStream(stream)
-        publications.lost(stream, 0...UInt64.max, gaps: await hot.gaps.count, isNewLife: true)
+        publications.lost(stream, 0...UInt64.max, gaps: await hot.gaps.count)
     }
 
     /// The stream comes back as it was some messages ago.
@@ -335,7 +343,7 @@ package actor World {
         trace.add("  \(stream) goes back to \(kept)")
         trace.count("stream went back")
         await server.restore(stream, through: kept)
-        publications.lost(stream, (kept + 1)...UInt64.max, gaps: await hot.gaps.count, isNewLife: true)
+        publications.lost(stream, (kept + 1)...UInt64.max, gaps: await hot.gaps.count)
     }
 
     /// A position whose message is gone has nothing to be compared by once the stream has grown past it again.

@@ -12,7 +12,7 @@ import Testing
 
     @Test func `with faults the invariants hold after every step, and in the end everything is there`() async throws {
         let seed = Worlds.seed
-        let world = Worlds.make(seed: seed)
+        let world = Worlds.make(seed: seed) { $0.traceLines = 1_000_000 }
         do {
             try await world.run(steps: 10_000)
             let report = try await world.converge()
