@@ -64,7 +64,7 @@ package actor ScriptedConsumer: MessageConsumer {
     private let clock: ManualClock
     private let faults: Faults
     private let stream: String
-    private let name: String
+    package let name: String
     private let life: Int
     private let renumbers: Bool
     private var received: UInt64 = 0

@@ -1,4 +1,4 @@
-/// The demo as a picture of 80 columns and less than 24 lines. Pure.
+/// The demo as a picture of 80 columns and less than 24 lines; pure.
 struct DemoTable {
     static let width = 79
     /// Width of the bar of rows, and of the feed's line of rates.
