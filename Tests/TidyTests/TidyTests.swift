@@ -37,7 +37,8 @@ import Testing
 
     @Test func `the top level is what the project promises, and no more`() {
         let promised: Set = [
-            "README.md", "config", ".ci", ".gitignore", ".swift-format", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile",
+            "README.md", "config", ".ci", ".gitignore", ".swift-format", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+            "Makefile",
             "Package.swift", "Sources", "Tests", "deploy", "docker-compose.yml",
         ]
         let possible: Set = [
