@@ -14,6 +14,10 @@ import Testing
         return numbers.map { SampleMessage(type, number: $0) }
     }
 
+    private static func isTrade(_ line: JSONValue) -> Bool {
+        line["source"]?.string?.hasPrefix("THERMOCLINE_TRADE") == true
+    }
+
     private func expectTrades(_ count: Int, in stage: Stage) async throws {
         let counts = try await stage.rows(
             stage.hot,
@@ -40,7 +44,7 @@ import Testing
             let second = try await stage.run(["hot"])
             // The dead owner's session waits for the lock too, and looks alive.
             try await poll("the lane taken over", within: .seconds(10)) {
-                second.lines("lane claimed").contains { $0["source"]?.string?.hasPrefix("TRADE") == true }
+                second.lines("lane claimed").contains { Self.isTrade($0) }
             }
             return second
         }
@@ -70,6 +74,7 @@ import Testing
         try await stage.awaitStored(within: .seconds(10))
         try await expectTrades(101, in: stage)
         #expect(proxy.connections > connections)
+        #expect(hot.lines("lane claimed").count { Self.isTrade($0) } > 1)
         #expect(await hot.stop() == .exited(0))
     }
 }
