@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "Records", swiftSettings: pure),
         .target(name: "Digest", dependencies: ["Records", "CXXHash", "COpenSSL"], swiftSettings: strict),
         .target(name: "Tiering", dependencies: ["Records", "Digest", "Platform"], swiftSettings: pure),
-        .target(name: "Simulation", dependencies: ["Records", "Digest", "Tiering"], swiftSettings: pure),
+        .target(name: "Simulation", dependencies: ["Records", "Digest", "Platform", "Tiering"], swiftSettings: pure),
 
         // The world outside, wrapped.
         .target(name: "Platform", swiftSettings: strict),

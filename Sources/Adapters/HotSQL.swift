@@ -120,8 +120,8 @@ enum HotSQL {
         WHERE stream = $1 AND filter = $2 AND owner IS NOT DISTINCT FROM $5
         """
     static let readPosition = """
-        SELECT \(TierSQL.micros("stream_created")), stream_epoch, last_seq, \(TierSQL.micros("last_msg_time")), consumer,
-            owner, owner_host
+        SELECT \(TierSQL.micros("stream_created")), stream_epoch, last_seq, \(TierSQL.micros("last_msg_time")),
+            consumer, owner, owner_host
         FROM thermocline_store.ingest_position WHERE stream = $1 AND filter = $2
         """
     static let recordConsumer = """

@@ -1,7 +1,6 @@
 import JetStream
 package import Platform
 package import Records
-import Synchronization
 package import Tiering
 
 /// What ingest is told beside the connections.
@@ -76,15 +75,26 @@ package struct IngestService: Service {
 
     package func run(until stop: Latch) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            var reading: Set<SourceID> = []
+            var reading: [SourceID: Latch] = [:]
             var retry = Backoff(first: .milliseconds(200), limit: .seconds(5))
             while !stop.isOpen {
                 let wait: Duration
                 do throws(SourceError) {
                     let found = try await discover()
-                    for found in found.sources where reading.insert(found.source).inserted {
-                        let lane = try lane(for: found)
-                        group.addTask { try await lane.run(until: stop) }
+                    // A lane whose stream is gone or now carries other types too is replaced by those found instead.
+                    let sources = Set(found.sources.map(\.source))
+                    for (source, end) in reading where !sources.contains(source) {
+                        log.warning("source is gone", .source("\(source)"))
+                        end.open()
+                        reading[source] = nil
+                    }
+                    for found in found.sources where reading[found.source] == nil {
+                        let (lane, end) = (lane(for: found), Latch())
+                        reading[found.source] = end
+                        group.addTask {
+                            try await lane.run(until: end)
+                            if !stop.isOpen { status.lanes.remove(found.source) }
+                        }
                     }
                     retry.reset()
                     wait = found.waiting.isEmpty ? settings.discovery : min(.seconds(2), settings.discovery)
@@ -95,6 +105,7 @@ package struct IngestService: Service {
                 }
                 try await stop.wait(for: wait, clock: ContinuousClock())
             }
+            for end in reading.values { end.open() }
             try await group.waitForAll()
         }
         await streams.close()
@@ -140,7 +151,7 @@ package struct IngestService: Service {
 
     private typealias Lane = LaneService<JetStreamStreams, PostgresHot, ContinuousClock>
 
-    private func lane(for found: Discovery.Found) throws(SourceError) -> Lane {
+    private func lane(for found: Discovery.Found) -> Lane {
         guard let type = settings.types.first(where: { $0.name == found.type }) else {
             preconditionFailure("a source is found for the types that are ingested")
         }
@@ -202,7 +213,7 @@ package final class IngestBoard: Sendable {
     }
 
     package let lanes = LaneBoard()
-    private let streams = Mutex(Streams())
+    private let streams = Locked(Streams())
 
     package init() {}
 

@@ -149,11 +149,13 @@ extension StreamState {
 
 /// One disposable pull consumer; acknowledges with the reply subjects of what it fetched.
 package actor JetStreamConsumer: MessageConsumer {
+    package nonisolated let name: String
     private let pull: PullConsumer
     private let connection: JetStreamConnection
     private var unacknowledged: [(sequence: UInt64, acknowledgement: Delivery.Acknowledgement)] = []
 
     init(_ pull: PullConsumer, connection: JetStreamConnection) {
+        name = pull.name
         self.pull = pull
         self.connection = connection
     }

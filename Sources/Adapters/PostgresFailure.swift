@@ -30,6 +30,7 @@ extension StoreError {
             tier: tier,
             operation: operation,
             sqlState: error.sqlState,
+            constraint: error.constraint,
             detail: error.description
         )
     }

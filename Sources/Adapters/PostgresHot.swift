@@ -10,12 +10,24 @@ package struct HotSettings: Sendable {
     package var takeover: Duration
     package var bucketMicros: Int64
     package var maxPartitions: Int
+    /// Share of a batch that may be rejected row by row before the lane stops instead.
+    package var maxRejectedShare: Double
+    package var maxQuarantineBytes: Int
 
-    package init(conninfo: String, takeover: Duration = .seconds(15), bucketMicros: Int64, maxPartitions: Int = 4_000) {
+    package init(
+        conninfo: String,
+        takeover: Duration = .seconds(15),
+        bucketMicros: Int64,
+        maxPartitions: Int = 4_000,
+        maxRejectedShare: Double = 0.2,
+        maxQuarantineBytes: Int = 1 << 30
+    ) {
         self.conninfo = conninfo
         self.takeover = takeover
         self.bucketMicros = bucketMicros
         self.maxPartitions = maxPartitions
+        self.maxRejectedShare = maxRejectedShare
+        self.maxQuarantineBytes = maxQuarantineBytes
     }
 }
 
@@ -48,8 +60,7 @@ package struct PostgresHot: HotTier {
                     source: source,
                     type: type,
                     connection: connection,
-                    bucketMicros: settings.bucketMicros,
-                    maxPartitions: settings.maxPartitions
+                    settings: settings
                 )
                 return .claimed(lane, position)
             }

@@ -9,6 +9,8 @@ package actor PostgresLane: LaneSession {
     private let type: RecordType
     private let connection: PostgresConnection
     private let bucketMicros: Int64
+    private let maxRejectedShare: Double
+    private let maxQuarantineBytes: Int
     private var partitions: PartitionKeeper
     private var mode = AppendMode()
 
@@ -17,15 +19,16 @@ package actor PostgresLane: LaneSession {
         source: SourceID,
         type: RecordType,
         connection: PostgresConnection,
-        bucketMicros: Int64,
-        maxPartitions: Int
+        settings: HotSettings
     ) {
         self.owner = owner
         self.source = source
         self.type = type
         self.connection = connection
-        self.bucketMicros = bucketMicros
-        partitions = PartitionKeeper(type: type, tier: "hot", limit: maxPartitions)
+        bucketMicros = settings.bucketMicros
+        maxRejectedShare = settings.maxRejectedShare
+        maxQuarantineBytes = settings.maxQuarantineBytes
+        partitions = PartitionKeeper(type: type, tier: "hot", limit: settings.maxPartitions)
     }
 
     private var key: [String?] { [source.stream, source.filter] }
@@ -62,35 +65,57 @@ package actor PostgresLane: LaneSession {
     package func commit(_ batch: LaneBatch) async throws(StoreError) -> CommitOutcome {
         var batch = batch
         try await makePartitions(for: &batch)
+        do throws(StoreError) {
+            return try await append(batch)
+        } catch {
+            if error.sqlState == "23514" && error.constraint == nil {
+                // No bad row: its partition was taken away, and is made again at the next attempt.
+                partitions.forget()
+                throw error.passing
+            }
+            guard error.disposition == .reject else { throw error }
+        }
+        try await takeOutRejects(of: &batch)
+        return try await append(batch)
+    }
+
+    /// Straight into the table where keys have not repeated lately, else through staging.
+    private func append(_ batch: LaneBatch) async throws(StoreError) -> CommitOutcome {
         if !batch.rows.isEmpty && mode.triesDirect {
             do throws(StoreError) {
                 let outcome = try await append(batch, staging: false)
                 mode.triedDirect(wasDirty: false)
                 return outcome
             } catch {
-                guard error.sqlState == "23505" else { throw try await seen(error) }
+                guard isRepeatedKey(error) else { throw error }
                 mode.triedDirect(wasDirty: true)
             }
         }
-        do throws(StoreError) {
-            let outcome = try await append(batch, staging: true)
-            if !batch.rows.isEmpty { mode.staged() }
-            return outcome
-        } catch { throw try await seen(error) }
+        let outcome = try await append(batch, staging: true)
+        if !batch.rows.isEmpty { mode.staged() }
+        return outcome
     }
 
-    /// A row without a partition is no bad row: the partition was taken away, and is made again at the next attempt.
-    private func seen(_ error: StoreError) async throws(StoreError) -> StoreError {
-        guard error.sqlState == "23514" else { return error }
-        partitions.forget()
-        return StoreError(
-            .timeout,
-            .retry,
-            tier: error.tier,
-            operation: error.operation,
-            sqlState: error.sqlState,
-            detail: error.detail
-        )
+    /// Whether our own key was repeated; a user's unique constraint is another matter.
+    private func isRepeatedKey(_ error: StoreError) -> Bool {
+        guard error.sqlState == "23505", let constraint = error.constraint else { return false }
+        return constraint.hasPrefix("\(type.name)_p") && constraint.hasSuffix("_key")
+    }
+
+    /// Moves the rows that the database rejects, whole messages, to quarantine.
+    private func takeOutRejects(of batch: inout LaneBatch) async throws(StoreError) {
+        let limit = max(100, Int(Double(batch.rows.count) * maxRejectedShare))
+        let rejects = try await RejectedRows(type: type, connection: connection, limit: limit).find(in: batch.rows)
+        let sequences = Set(rejects.map(\.row.sequence))
+        _ = batch.rows.remove { sequences.contains($0.sequence) }
+        batch.quarantined += rejects.compactMap {
+            batch.quarantine(
+                $0.row.sequence,
+                reason: "rejected",
+                detail: $0.error.detail,
+                sqlState: $0.error.sqlState
+            )
+        }
     }
 
     /// Makes the partitions that the rows need; rows beyond `hot.max_partitions` go whole to quarantine.
@@ -116,6 +141,7 @@ package actor PostgresLane: LaneSession {
     // MARK: One transaction
 
     private func append(_ batch: LaneBatch, staging: Bool) async throws(StoreError) -> CommitOutcome {
+        if !batch.quarantined.isEmpty { try await checkQuarantine() }
         let outcome = try await transaction("append \(type.name)") { () throws(PostgresError) -> CommitOutcome? in
             let fence =
                 key + [
@@ -154,6 +180,22 @@ package actor PostgresLane: LaneSession {
             gap.firstSequence.map { "\($0)" }, gap.lastSequence.map { "\($0)" }, gap.isSuspected ? "t" : "f",
         ]
         _ = try await connection.execute(HotSQL.addGap, parameters)
+    }
+
+    /// Stops the lane at the bound, rather than drop a message.
+    private func checkQuarantine() async throws(StoreError) {
+        let found = try await at("hot", "look at the quarantine") { () throws(PostgresError) in
+            try await connection.execute(HotSQL.quarantineBytes).scalar.flatMap(Int.init)
+        }
+        guard let found, found >= maxQuarantineBytes else { return }
+        throw StoreError(
+            .failed,
+            .halt,
+            tier: "hot",
+            operation: "append \(type.name)",
+            detail: "the quarantine holds \(found) bytes, quarantine.max_bytes is \(maxQuarantineBytes): the lane "
+                + "stops rather than drop a message. Look at thermocline.quarantine, delete what is not wanted, or raise the bound"
+        )
     }
 
     private func add(_ messages: [QuarantinedMessage]) async throws(PostgresError) {

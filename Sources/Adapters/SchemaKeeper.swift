@@ -59,14 +59,14 @@ package struct SchemaKeeper: Sendable {
         }
         guard row[1] == "\(TierSQL.version)" else {
             throw refusal(
-                "the schema has version \(row[1] ?? "?"), this program needs \(TierSQL.version); run: thermocline schema "
-                    + "apply \(tier.rawValue)"
+                "the schema has version \(row[1] ?? "?"), this program needs \(TierSQL.version); run: "
+                    + "thermocline schema apply \(tier.rawValue)"
             )
         }
         guard row[2] == "\(bucketMicros)" else {
             throw refusal(
-                "the schema was applied with archive.bucket = \(row[2] ?? "?") µs, the configuration says \(bucketMicros) "
-                    + "µs; the width of a bucket cannot change: set archive.bucket to what the schema has"
+                "the schema was applied with archive.bucket = \(row[2] ?? "?") µs, the configuration says "
+                    + "\(bucketMicros) µs; the width of a bucket cannot change: set archive.bucket to what the schema has"
             )
         }
     }

@@ -34,7 +34,8 @@ package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
 extension Invocation {
     /// Reads the arguments that follow the program's name.
     ///
-    /// Flags may stand before or after the command, as `--flag value` or `--flag=value`. `--help` and `--version` become
+    /// Flags may stand before or after the command, as `--flag value` or `--flag=value`. `--help` and `--version`
+    /// become
     /// the commands `help` and `version`.
     package init(parsing arguments: [String]) throws(UsageError) {
         var words: [String] = []
@@ -81,7 +82,8 @@ extension Invocation {
             guard let flag = allowed.first(where: { $0.name == flag.name }) else {
                 let owners = Command.table.filter { $0.flags.contains { $0.name == flag.name } }.map(\.name.rawValue)
                 let place = command.map { "`thermocline \($0.name.rawValue)`" } ?? "a command line without a command"
-                throw UsageError("\(flag.name) is no flag of \(place); it belongs to \(owners.joined(separator: ", "))"
+                throw UsageError(
+                    "\(flag.name) is no flag of \(place); it belongs to \(owners.joined(separator: ", "))"
                 )
             }
             guard flag.mayRepeat || flags[flag.name] == nil else {
@@ -154,7 +156,8 @@ extension Flag {
             guard let value, words.contains(value) else {
                 let given = value.map { "\"\($0)\"" } ?? "nothing"
                 let hint = Nearest.suggestion(for: value ?? "", among: words)
-                throw UsageError("\(name): \(given), expected one of \(words.joined(separator: ", "))\(hint)"
+                throw UsageError(
+                    "\(name): \(given), expected one of \(words.joined(separator: ", "))\(hint)"
                 )
             }
             return value

@@ -1,6 +1,7 @@
 /// One thing that is wrong with a configuration, and where it was said.
 package struct ConfigurationProblem: Sendable, Equatable, CustomStringConvertible {
-    /// `thermocline.yaml:3:5`, `environment THERMOCLINE_HOT_LISTEN`, `--set hot.listen`, or empty where nothing was said.
+    /// `thermocline.yaml:3:5`, `environment THERMOCLINE_HOT_LISTEN`, `--set hot.listen`, or empty where nothing was
+    /// said.
     package let place: String
     package let message: String
 

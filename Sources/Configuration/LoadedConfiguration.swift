@@ -36,7 +36,8 @@ extension Configuration {
         var text = """
             # Thermocline: every option at its default. What is not listed in a file of yours keeps it.
             #
-            # The environment counts over the file (hot.batch.rows is THERMOCLINE_HOT_BATCH_ROWS), --set path=value over both.
+            # The environment counts over the file (hot.batch.rows is THERMOCLINE_HOT_BATCH_ROWS),
+            # --set path=value over both.
             # Durations: 20ms, 30s, 1h30m, 3d. Sizes: 500kB, 64MiB, 1GiB. `thermocline check` prints what is in effect.
 
             """

@@ -15,7 +15,8 @@ package struct ContentDigester: Sendable {
         reader = CopyRowReader(type: type)
     }
 
-    /// The summary of a chunk of whole rows, with or without their provenance; chunks of one range are added up in any order.
+    /// The summary of a chunk of whole rows, with or without their provenance; chunks of one range are added up in any
+    /// order.
     ///
     /// Throws: `CopyRowError` for bytes that are not rows of the type; nothing of the chunk counts then.
     package func summarize(_ rows: Span<UInt8>) throws(CopyRowError) -> Summary {

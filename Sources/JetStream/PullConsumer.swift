@@ -3,7 +3,8 @@ internal import Platform
 
 /// Reads the messages of one consumer, on a thread of its own; `fetch` blocks that thread only.
 ///
-/// Its requests are its own and not the library's `natsSubscription_Fetch`: that tells a deleted consumer from a message that is too
+/// Its requests are its own and not the library's `natsSubscription_Fetch`: that tells a deleted consumer from a
+/// message that is too
 /// large only by the text of a status, and may write past its list when messages of an earlier request come late. Here
 /// each request has a reply subject of its own, so a late status is known as one.
 /// Source: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-13.md
@@ -61,9 +62,11 @@ package actor PullConsumer {
 
     /// Returns what is there, at once; if nothing is, waits for the first message, and returns nothing after `timeout`.
     ///
-    /// At most `maxMessages` and about `maxBytes`; a message that is larger comes alone. Gathering a batch out of crumbs
+    /// At most `maxMessages` and about `maxBytes`; a message that is larger comes alone. Gathering a batch out of
+    /// crumbs
     /// is the caller's. `close` ends it early.
-    /// Throws: `.disconnected`, `.consumerNotFound`, `.timeout`, `.dropped`, `.protocolViolation` (each: new consumer), `.closed`.
+    /// Throws: `.disconnected`, `.consumerNotFound`, `.timeout`, `.dropped`, `.protocolViolation` (each: new consumer),
+    /// `.closed`.
     package func fetch(maxMessages: Int, maxBytes: Int, timeout: Duration) throws(JetStreamError) -> Delivery {
         // 1 s: a request cannot be taken back from the server, so this bounds a shutdown that does not `close`.
         precondition(maxMessages > 0 && maxBytes > 0 && timeout > .zero && timeout <= .seconds(1))
@@ -94,7 +97,8 @@ package actor PullConsumer {
         try link.publish(acknowledgement.subject, Array("+ACK".utf8))
     }
 
-    /// Ends the subscription, and with `.closed` a fetch under way; the consumer itself is deleted through the connection.
+    /// Ends the subscription, and with `.closed` a fetch under way; the consumer itself is deleted through the
+    /// connection.
     package nonisolated func close() { natsSubscription_Unsubscribe(subscription.raw) }
 
     private func request(

@@ -1,6 +1,6 @@
-/// How long to wait before the next attempt: doubling from `first` up to `limit`, each between half and the whole of it.
+/// How long to wait before the next attempt: a random time between half and all of a step that doubles up to `limit`.
 ///
-/// The random half keeps lanes that failed together from coming back together. It has no end: the cause is outside.
+/// The random part keeps lanes that failed together from coming back together. It has no end: the cause is outside.
 package struct Backoff: Sendable {
     package let first: Duration
     package let limit: Duration
@@ -18,7 +18,9 @@ package struct Backoff: Sendable {
         var wait = first
         for _ in 0..<min(attempt, 64) where wait < limit { wait *= 2 }
         attempt += 1
-        return min(wait, limit) * Double.random(in: 0.5...1, using: &generator)
+        // One draw, whatever its value: `Double.random` draws again until it likes one.
+        let fraction = Double(generator.next() >> 11) / Double(1 << 53)
+        return min(wait, limit) * (0.5 + fraction / 2)
     }
 
     /// Counts one more failure and returns the wait after it.

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// Something that happens once, such as the request to stop: anybody may announce it, any number of tasks wait for it.
 package final class Latch: Sendable {
     private struct State {
@@ -7,7 +5,7 @@ package final class Latch: Sendable {
         var nextWaiter = 0
         var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     package init() {}
 

@@ -29,8 +29,8 @@ package enum ServiceGroupError: Error, CustomStringConvertible {
 
 /// Runs the services of a role together and ends them in order.
 ///
-/// The order is that of dependency: a service may use those before it, so they are asked to stop from last to first, each
-/// when the one after it has returned. One service that fails or ends unasked ends the group.
+/// The order is that of dependency: a service may use those before it, so they are asked to stop from last to first,
+/// each when the one after it has returned. One service that fails or ends unasked ends the group.
 package struct ServiceGroup<C: Clock>: Sendable where C.Duration == Duration {
     private let services: [any Service]
     private let grace: Duration

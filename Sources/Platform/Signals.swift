@@ -3,6 +3,8 @@ internal import Synchronization
 
 /// Where the handler writes; -1 while nobody listens.
 private let signalPipe = Atomic<Int32>(-1)
+/// Held while handlers are set: an object may go on one thread while its successor comes on another.
+private let arming = Mutex(())
 
 /// What an operator's signal asks for.
 package enum Signal: Int32, Sendable, CaseIterable {
@@ -18,7 +20,7 @@ package struct SignalError: Error, Sendable, CustomStringConvertible {
 
 /// SIGHUP, SIGINT and SIGTERM as something that a task waits for, one after the other; SIGPIPE is ignored.
 ///
-/// Armed when `init` returns and until the object is gone, then the signals have their default effect again. A handler that
+/// Armed from when `init` returns until the object is gone; then they have their default effect again. A handler that
 /// writes into a pipe loses none, which a dispatch source does before it is armed, and children inherit no ignored or
 /// blocked signal but SIGPIPE. One object per process: a later one takes the signals over.
 package actor Signals {
@@ -29,17 +31,21 @@ package actor Signals {
 
     package init() throws(SignalError) {
         let pipe = try Pipe()
+        signal(SIGPIPE, SIG_IGN)  // a peer that closes its socket must not end the process
+        arming.withLock { _ in
+            signalPipe.store(pipe.writeEnd, ordering: .sequentiallyConsistent)
+            for known in Signal.allCases { signal(known.rawValue, writeSignal) }
+        }
         writeEnd = pipe.writeEnd
         self.pipe = pipe
-        signal(SIGPIPE, SIG_IGN)  // a peer that closes its socket must not end the process
-        signalPipe.store(writeEnd, ordering: .sequentiallyConsistent)
-        for known in Signal.allCases { signal(known.rawValue, writeSignal) }
     }
 
     deinit {
-        let ours = signalPipe.compareExchange(expected: writeEnd, desired: -1, ordering: .sequentiallyConsistent)
-        guard ours.exchanged else { return }
-        for known in Signal.allCases { signal(known.rawValue, SIG_DFL) }
+        arming.withLock { _ in
+            let ours = signalPipe.compareExchange(expected: writeEnd, desired: -1, ordering: .sequentiallyConsistent)
+            guard ours.exchanged else { return }
+            for known in Signal.allCases { signal(known.rawValue, SIG_DFL) }
+        }
     }
 
     /// Waits for the next signal; two calls tell the first from the second.

@@ -13,8 +13,8 @@ enum CopyFormat {
 
 /// Takes the messages of one binary COPY TO STDOUT apart: header off, whole tuples through, trailer checked.
 ///
-/// libpq hands out one data row per message; the header rides in front of the first one, the trailer comes alone or, for
-/// an empty result, behind the header. Anything else is an error, so that a short stream never passes for a short table.
+/// libpq hands out one data row per message; the header rides in front of the first one, the trailer comes alone or,
+/// for an empty result, behind the header. Anything else is an error: a short stream never passes for a short table.
 /// Source: https://www.postgresql.org/docs/15/libpq-copy.html
 struct CopyOutReader {
     private enum Position { case header, rows, end }

@@ -5,10 +5,10 @@ internal import Synchronization
 
 /// Ends what a connection is doing from outside its thread.
 ///
-/// Each blocking call runs under a ticket. An interruption asks the server to cancel the statement, again and again until
-/// the call has returned, because a request that arrives before the statement is ignored; when `patience` is over, the
-/// socket is shut, so that a cancelled task returns even from a server that no longer answers. A request never
-/// reaches the statement after the one it was meant for.
+/// Each blocking call runs under a ticket. An interruption asks the server to cancel the statement, again and again
+/// until the call has returned, because a request that arrives before the statement is ignored; when `patience` is
+/// over, the socket is shut, so that a cancelled task returns even from a server that no longer answers. A request
+/// never reaches the statement after the one it was meant for.
 final class Interrupter: Sendable {
     /// 100 ms: a cancel takes about 3 ms, and a lost one may cost no more than a blink.
     private static let repeatInterval = DispatchTimeInterval.milliseconds(100)

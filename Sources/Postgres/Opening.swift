@@ -62,7 +62,7 @@ actor Opening {
 
     /// Refuses what cannot be taken apart, without libpq's message, which quotes the text and so the password.
     ///
-    /// A password that stands in a URI with its `/` or `@` unescaped ends up in port or host, which libpq would quote too.
+    /// A password in a URI with its `/` or `@` unescaped ends up in port or host, which libpq would quote too.
     private static func check(_ connectionString: String) throws(PostgresError) {
         let options = connectionString.utf8.contains(0) ? nil : PQconninfoParse(connectionString, nil)
         defer { PQconninfoFree(options) }

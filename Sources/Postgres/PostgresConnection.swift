@@ -2,8 +2,8 @@ internal import Platform
 
 /// One session with a PostgreSQL server, on a thread of its own.
 ///
-/// Calls run one after the other. Cancelling the calling task cancels the statement on the server, a COPY included, and
-/// the call throws `.cancelled`; when the server does not react, the connection is cut, so a cancelled call always ends.
+/// Calls run one after the other. Cancelling the calling task cancels the statement on the server, a COPY included,
+/// and the call throws `.cancelled`; when the server does not react, the connection is cut: a cancelled call ends.
 /// A COPY in progress stays so when the cancellation falls between two calls: `rollback` cleans up after everything.
 /// A call that nobody cancels waits as long as the server lives: `statement_timeout` bounds the statement there, TCP
 /// keepalives and `tcp_user_timeout` find a peer that is gone. After `.connectionLost` every call throws it.
@@ -67,7 +67,7 @@ package actor PostgresConnection {
 
     /// Runs one statement with parameters `$1`… as text, nil for NULL.
     ///
-    /// Throws: as `disposition` says. Outside a transaction a statement that throws `.connectionLost` may have happened.
+    /// Throws: as `disposition` says. What throws `.connectionLost` outside a transaction may have happened.
     package func execute(_ sql: String, _ parameters: [String?] = []) async throws(PostgresError) -> QueryResult {
         try await interruptibly(.execute) { () throws(PostgresError) in
             let result = try server.run(.execute, sql, parameters)
@@ -210,7 +210,7 @@ package actor PostgresConnection {
         }
     }
 
-    /// Rows of the present or last COPY TO STDOUT; with `COPY (DELETE … RETURNING …)` what was deleted, once it is over.
+    /// Rows of the present or last COPY TO STDOUT; of `COPY (DELETE … RETURNING …)`, once over, what was deleted.
     package var copiedRows: Int { reader.rows }
 
     // MARK: Under every call

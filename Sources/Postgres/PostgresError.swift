@@ -49,7 +49,7 @@ package struct PostgresError: Error, Sendable, Equatable {
 
     package internal(set) var code: Code
     package let operation: Operation
-    /// The primary message of the server or of libpq, on one line. May quote a value: see `description`.
+    /// The primary message of the server or of libpq, on one line; may quote a value, unlike `description`.
     package let message: String
     /// Five characters, nil where the server sent none.
     package internal(set) var sqlState: String?

@@ -2,7 +2,8 @@
 package struct DecodeLimits: Hashable, Sendable {
     /// Bytes of a payload, checked before parsing; NATS allows 1 MiB by default.
     package var messageBytes = 1 << 20
-    /// Nesting of objects and arrays, the message itself included; it bounds the stack, and 512 is the most that digests read.
+    /// Nesting of objects and arrays, the message itself included; it bounds the stack, and 512 is the most that
+    /// digests read.
     package var depth = 64
     /// Members of the message's object, repeats included; it bounds what a hostile message can put into `extra`.
     package var keys = 512

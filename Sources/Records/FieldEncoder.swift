@@ -145,10 +145,11 @@ struct FieldEncoder: Sendable {
         // ISO 8601 has its first hyphen after four digits.
         if end - start > 4, bytes[start + 4] == 0x2D, bytes[start] != 0x2D {
             if let time = Timestamp(iso8601: bytes, start, end) { return time }
-        } else if let number = try? DecimalText(bytes, start, end, digits: limits.digits),
-            let time = Timestamp(number: number, bytes)
-        {
-            return time
+        } else {
+            do throws(DecodeError) {
+                let number = try DecimalText(bytes, start, end, digits: limits.digits)
+                if let time = Timestamp(number: number, bytes) { return time }
+            } catch { /* no number either: said below, of the time that it should be */  }
         }
         throw DecodeError(.invalidTime, at: offset, "\(name) is not a time")
     }

@@ -2,7 +2,8 @@
 ///
 /// What cannot be told exactly is refused with a reason, never guessed: no default for a missing value, no time of the
 /// local clock, no binary double. Two passes: the first finds every key once and checks the whole payload, the second
-/// writes the columns in catalogue order. A value, so that every lane has its own; the memory it works in is the batch's.
+/// writes the columns in catalogue order. A value, so that every lane has its own; the memory it works in is the
+/// batch's.
 package struct RecordDecoder: Sendable {
     private let plan: DecodePlan
     private let limits: DecodeLimits

@@ -43,7 +43,8 @@ package struct RowBatch: Sendable {
         keys.append(contentsOf: scratch.key.storage[..<scratch.key.count])
     }
 
-    /// Keeps the first of rows with an equal natural key, sorts the rest by key (ts first); returns how many it dropped.
+    /// Keeps the first of rows with an equal natural key, sorts the rest by key (ts first); returns how many it
+    /// dropped.
     package mutating func deduplicateAndSort() -> Int {
         let keys = self.keys
         rows.sort { a, b in

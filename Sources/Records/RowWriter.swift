@@ -1,6 +1,7 @@
 /// Bytes under construction: big-endian numbers, length-prefixed fields, as COPY BINARY has them.
 ///
-/// The buffer only grows and `count` says how much of it is written: one check of capacity for a field, none for a byte.
+/// The buffer only grows and `count` says how much of it is written: one check of capacity for a field, none for a
+/// byte.
 /// Source: https://www.postgresql.org/docs/15/sql-copy.html (binary format)
 package struct RowWriter: Sendable {
     /// The written bytes are the first `count`; what follows is of no meaning.

@@ -24,7 +24,8 @@ enum MarketType: UInt8, Sendable {
 
 /// Venue names and symbols, checked and folded.
 enum SeriesName {
-    /// Appends the venue in lower case without a `_spot`, `_perpetual`, `_swap`, `_futures` or `_derivatives` behind it.
+    /// Appends the venue in lower case without a `_spot`, `_perpetual`, `_swap`, `_futures` or `_derivatives` behind
+    /// it.
     ///
     /// Returns whether the name said derivatives, or nil for what is not a venue name: 1 to 64 of `a-z 0-9 - _`.
     static func appendExchange(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, to out: inout RowWriter) -> Bool? {

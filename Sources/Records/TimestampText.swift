@@ -40,9 +40,11 @@ extension Timestamp: CustomStringConvertible {
         }
     }
 
-    /// Reads `YYYY-MM-DDTHH:MM:SS`, a space for the T allowed, with an optional fraction and zone; nil for anything else.
+    /// Reads `YYYY-MM-DDTHH:MM:SS`, a space for the T allowed, with an optional fraction and zone; nil for anything
+    /// else.
     ///
-    /// The offset is applied; text without a zone is UTC, or nil where `zoneRequired`. Digits below a microsecond are cut.
+    /// The offset is applied; text without a zone is UTC, or nil where `zoneRequired`. Digits below a microsecond are
+    /// cut.
     package init?(iso8601 text: String, zoneRequired: Bool = false) {
         let bytes = Array(text.utf8)
         self.init(iso8601: bytes.span, 0, bytes.count, zoneRequired: zoneRequired)
@@ -64,9 +66,11 @@ extension Timestamp: CustomStringConvertible {
         self.init(micros: seconds * 1_000_000 + fraction)
     }
 
-    /// Reads a number since the epoch whose unit follows from its size: seconds, milliseconds, microseconds, nanoseconds.
+    /// Reads a number since the epoch whose unit follows from its size: seconds, milliseconds, microseconds,
+    /// nanoseconds.
     ///
-    /// Within 1973 to 5138 no two units overlap, and the window of event time is far narrower. Digits below a microsecond
+    /// Within 1973 to 5138 no two units overlap, and the window of event time is far narrower. Digits below a
+    /// microsecond
     /// are cut.
     init?(number: DecimalText, _ bytes: Span<UInt8>) {
         guard let whole = number.scaled(bytes, by: 0),

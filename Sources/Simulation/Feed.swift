@@ -18,6 +18,10 @@ package struct Feed: Sendable {
         /// Share of messages whose event time lies `lateBy` in the past.
         package var lateShare = 0.005
         package var lateBy: ClosedRange<Duration> = .seconds(5) ... .seconds(20)
+        /// Share of messages that are of another type than trade.
+        package var otherShare = 0.14
+        /// Levels on one side of a book.
+        package var depth = 20...100
 
         package init() {}
     }
@@ -42,6 +46,7 @@ package struct Feed: Sendable {
     /// Symbols are at least one, of `A-Z 0-9 - _`; the rate is above zero.
     package init(seed: UInt64, start: Timestamp, options: Options = Options()) {
         precondition(options.rate > 0 && !options.symbols.isEmpty, "a feed has a rate and a symbol")
+        precondition(options.otherShare > 0 && options.depth.lowerBound > 0, "a feed has all types, a book has levels")
         self.options = options
         self.start = start
         lateMilliseconds =
@@ -70,6 +75,11 @@ package struct Feed: Sendable {
         return messages
     }
 
+    /// Says nothing until `instant`.
+    package mutating func skip(to instant: Timestamp) {
+        dueNanos = max(dueNanos, (instant.micros - start.micros) * 1_000)
+    }
+
     /// The next message; its `at` is when it is due.
     package mutating func next() -> FeedMessage {
         let at = due
@@ -92,7 +102,7 @@ package struct Feed: Sendable {
     /// Draws a type by how often it really comes, and lets one of its markets speak.
     private mutating func observe(published: Int64, isLate: Bool) -> (Observation, event: Int64) {
         let lateness = isLate ? Int64.random(in: lateMilliseconds, using: &generator) : 0
-        let draw = Int.random(in: 0..<1_000, using: &generator)
+        let draw = Int.random(in: 0..<Int((140 / options.otherShare).rounded()), using: &generator)
         if draw < 140, let spoken = observeSlow(draw, published: published, lateness: lateness) { return spoken }
         let index = Int.random(in: spotAndPerpetual, using: &generator)
         // A trade is 3 to 60 ms old when it is published.
@@ -124,7 +134,7 @@ package struct Feed: Sendable {
         let message = GenerationC(event: event, published: published)
         let observation =
             switch name {
-            case "orderbook": message.orderbook(&markets[index], using: &generator)
+            case "orderbook": message.orderbook(&markets[index], depth: options.depth, using: &generator)
             case "liquidation": message.liquidation(&markets[index], using: &generator)
             case "funding_rate": message.fundingRate(&markets[index], using: &generator)
             case "open_interest": message.openInterest(&markets[index], using: &generator)

@@ -25,6 +25,24 @@ package struct FeedMessage: Hashable, Sendable {
     /// What an audit must find: `storedIdentity` of its row, or for poison `quarantinedIdentity`.
     package let identity: String
 
+    package init(
+        type: String,
+        subject: String,
+        messageID: String?,
+        payload: [UInt8],
+        kind: Kind,
+        at: Timestamp,
+        identity: String
+    ) {
+        self.type = type
+        self.subject = subject
+        self.messageID = messageID
+        self.payload = payload
+        self.kind = kind
+        self.at = at
+        self.identity = identity
+    }
+
     /// Names a stored row.
     ///
     /// `own` is what the type's natural key adds and the feed keeps apart: `trade_id`, `last_update_id`,

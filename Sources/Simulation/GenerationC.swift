@@ -29,12 +29,16 @@ struct GenerationC {
     }
 
     /// A snapshot, or from Binance now and then an update with levels as objects.
-    func orderbook(_ market: inout Market, using generator: inout SeededGenerator) -> Observation {
+    func orderbook(
+        _ market: inout Market,
+        depth: ClosedRange<Int>,
+        using generator: inout SeededGenerator
+    ) -> Observation {
         let middle = market.step(using: &generator)
         let ids = market.nextUpdate(using: &generator)
         let hasIDs = market.exchange == "binance"
         let isUpdate = hasIDs && Int.random(in: 0..<10, using: &generator) == 0
-        let depth = Int.random(in: 20...100, using: &generator)
+        let depth = Int.random(in: depth, using: &generator)
         let bids = side(of: market, from: middle, step: -1, depth: depth, asObjects: isUpdate, using: &generator)
         let asks = side(of: market, from: middle + 1, step: 1, depth: depth, asObjects: isUpdate, using: &generator)
         var body = MessageBody()

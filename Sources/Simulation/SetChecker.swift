@@ -46,6 +46,11 @@ package struct SetChecker<Identity: Hashable & Sendable>: Sendable {
         Array(published.keys.lazy.filter { stored[$0] == nil && quarantined[$0] == nil }.prefix(limit))
     }
 
+    /// Up to `limit` identities of which more than one row or quarantined message was found.
+    package func duplicated(atMost limit: Int) -> [Identity] {
+        Array([stored, quarantined].lazy.flatMap { $0 }.filter { $0.value > 1 }.map(\.key).prefix(limit))
+    }
+
     /// Up to `limit` identities that were found and never published.
     package func unexpected(atMost limit: Int) -> [Identity] {
         Array([stored, quarantined].lazy.flatMap(\.keys).filter { published[$0] == nil }.prefix(limit))

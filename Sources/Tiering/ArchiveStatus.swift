@@ -1,5 +1,6 @@
+import Digest
+import Platform
 package import Records
-import Synchronization
 
 /// What the archiver is doing, for `/stats`, `/metrics` and `/health`.
 package struct ArchiveStatus: Sendable, Equatable {
@@ -13,6 +14,8 @@ package struct ArchiveStatus: Sendable, Equatable {
         package var rowsCopied = 0
         package var rowsVerified = 0
         package var rowsPruned = 0
+        /// What the ranges proved so far hold in cold, now.
+        package var rowsInCold = 0
         /// The mismatched range that halts the type, with what was found.
         package var halted: String?
         package var errors: [String] = []
@@ -43,6 +46,7 @@ package struct ArchiveStatus: Sendable, Equatable {
             of.ranges = Dictionary(own.map { ($0.state, 1) }, uniquingKeysWith: +)
             let proved = own.filter { $0.state == .verified || $0.state == .pruned }
             of.verifiedThrough = proved.map(\.range.end).max()
+            of.rowsInCold = own.lazy.filter { $0.manifest != nil }.map { $0.cold?.rows ?? 0 }.reduce(0, +)
             of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
             of.halted = own.first { $0.state == .mismatched }.map(Self.explain)
             of.errors = own.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }
@@ -67,14 +71,14 @@ package struct ArchiveStatus: Sendable, Equatable {
     }
 
     private static func explain(_ transfer: Transfer) -> String {
-        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or pruned "
-            + "until it is asked for again with POST /transfers"
+        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
+            + "pruned until it is asked for again with POST /transfers"
     }
 }
 
 /// The archiver's status, written by it and read by the control plane without waiting.
 package final class ArchiveBoard: Sendable {
-    private let status = Mutex(ArchiveStatus())
+    private let status = Locked(ArchiveStatus())
 
     package init() {}
     package var current: ArchiveStatus { status.withLock { $0 } }

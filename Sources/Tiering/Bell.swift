@@ -1,5 +1,4 @@
 package import Platform
-import Synchronization
 
 /// Wakes a service from its wait before the time is up: there is something to do, or it is time to stop.
 package final class Bell: Sendable {
@@ -7,7 +6,7 @@ package final class Bell: Sendable {
         var isRung = false
         var waiter: CheckedContinuation<Void, Never>?
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     package init() {}
 

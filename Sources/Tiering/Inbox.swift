@@ -1,9 +1,8 @@
 package import Platform
-import Synchronization
 
 /// Commands from the control plane, in order, at most `limit` of them: handlers put them in and never wait.
 package final class Inbox<Command: Sendable>: Sendable {
-    private let commands = Mutex<[Command]>([])
+    private let commands = Locked<[Command]>([])
     private let bell = Bell()
     private let limit: Int
 

@@ -8,8 +8,8 @@ package import Records
 package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where C.Duration == Duration {
     /// An open lane: a claim, a consumer, and how far both have come.
     package struct Open: Sendable {
-        let session: Hot.Session
-        let consumer: Streams.Consumer
+        package let session: Hot.Session
+        package let consumer: Streams.Consumer
         let created: Timestamp
         package internal(set) var cursor: LaneCursor
         var heartbeatAt: C.Instant
@@ -17,7 +17,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         var unreceivedSince: UInt64?
     }
 
-    package let settings: LaneSettings
+    package nonisolated let settings: LaneSettings
     private let streams: Streams
     private let hot: Hot
     private let decoder: RecordDecoder
@@ -95,6 +95,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
                 throw LostLane()
             }
             await consumer.close()
+            try await streams.deleteConsumer(named: consumer.name, of: source.stream)
             let position = Position(streamCreated: state.created, epoch: epoch, sequence: sequence)
             (consumer, state, resumption) = try await makeConsumer(session, at: position)
             guard case .resume(sequence, nil) = resumption else {
@@ -255,7 +256,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     }
 
     /// Commits a batch and acknowledges it; an empty one costs nothing.
-    private func settle(
+    package func settle(
         _ batch: LaneBatch,
         in session: Hot.Session,
         consumer: Streams.Consumer,
@@ -283,7 +284,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     }
 
     /// Looks at the stream and says that the lane lives, once a heartbeat.
-    private func beat(_ lane: inout Open, isIdle: Bool) async throws {
+    package func beat(_ lane: inout Open, isIdle: Bool) async throws {
         guard clock.now >= lane.heartbeatAt else { return }
         lane.heartbeatAt = clock.now.advanced(by: settings.heartbeat)
         let state = try await streams.state(of: settings.source.stream)

@@ -1,5 +1,5 @@
+import Platform
 package import Records
-import Synchronization
 
 /// What a lane is doing, for `/stats`, `/metrics` and `/health`.
 package struct LaneStatus: Sendable, Equatable {
@@ -36,7 +36,7 @@ package struct LaneStatus: Sendable, Equatable {
 
 /// Snapshots of everything that runs, written by the services and read by the control plane without waiting.
 package final class StatusBoard<Key: Hashable & Sendable, Status: Sendable>: Sendable {
-    private let entries = Mutex<[Key: Status]>([:])
+    private let entries = Locked<[Key: Status]>([:])
 
     package init() {}
 

@@ -73,6 +73,7 @@ package protocol MessageStreams: Sendable {
 
 /// One disposable consumer: never resumed, so what was delivered and not received is never taken for stored.
 package protocol MessageConsumer: Sendable {
+    var name: String { get }
     /// Returns what is there, at most `messages` and about `bytes` (one message alone if larger); empty after `wait`.
     func fetch(messages: Int, bytes: Int, wait: Duration) async throws(SourceError) -> MessageBatch
     /// Acknowledges everything fetched up to `sequence`. Carries no correctness: operators see the floor.

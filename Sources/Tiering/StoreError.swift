@@ -21,6 +21,8 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     package let operation: String
     /// SQLSTATE, where a server gave one.
     package let sqlState: String?
+    /// The constraint that was broken, where a server named one.
+    package let constraint: String?
     package let detail: String
 
     package init(
@@ -29,6 +31,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
         tier: String,
         operation: String,
         sqlState: String? = nil,
+        constraint: String? = nil,
         detail: String
     ) {
         self.code = code
@@ -36,7 +39,21 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
         self.tier = tier
         self.operation = operation
         self.sqlState = sqlState
+        self.constraint = constraint
         self.detail = detail
+    }
+
+    /// The same failure, known to pass by itself.
+    package var passing: StoreError {
+        StoreError(
+            .timeout,
+            .retry,
+            tier: tier,
+            operation: operation,
+            sqlState: sqlState,
+            constraint: constraint,
+            detail: detail
+        )
     }
 
     package var description: String {

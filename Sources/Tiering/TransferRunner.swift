@@ -68,7 +68,8 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
                 await copy.abandon()
                 var transfer = transfer
                 transfer.failed(
-                    "hot's activity says \(snapshot.expectedRows) rows, its snapshot held \(hot.rows); nothing was copied",
+                    "hot's activity says \(snapshot.expectedRows) rows, its snapshot held \(hot.rows); "
+                        + "nothing was copied",
                     unaccounted: true
                 )
                 try await target.record(transfer)

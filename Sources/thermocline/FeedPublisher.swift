@@ -7,12 +7,10 @@ import Simulation
 actor FeedPublisher {
     private let connection: JetStreamConnection
     private let publisher: JetStreamPublisher
-    private var feed: Feed
     private(set) var published = 0
 
     /// Creates MARKET_DATA as the collector does, where it is missing.
-    init(url: String, feed: Feed) async throws {
-        self.feed = feed
+    init(url: String) async throws {
         connection = try await JetStreamConnection(ConnectionOptions(url: url, name: "thermocline simulate"))
         publisher = try JetStreamPublisher(connection)
         if try await connection.stream(named: Self.collectorStream.name) == nil {
@@ -34,7 +32,15 @@ actor FeedPublisher {
     )
 
     /// Publishes what is due, 50 times a second, until the time is over or `stop` opens.
-    func run(for span: Duration?, until stop: Latch, note: @Sendable ([FeedMessage]) -> Void) async throws {
+    ///
+    /// `note` hears of messages when the server has taken them.
+    func run(
+        _ feed: Feed,
+        for span: Duration?,
+        until stop: Latch,
+        note: @Sendable ([FeedMessage]) -> Void = { _ in }
+    ) async throws {
+        var feed = feed
         let clock = ContinuousClock()
         let end = span.map { clock.now.advanced(by: $0) }
         var next = clock.now

@@ -42,7 +42,7 @@ extension Invocation {
             return 0
         }
         switch command {
-        case .schemaPrint: return try await SchemaCommand(self).print()
+        case .schemaPrint: return try await SchemaCommand(self).show()
         case .schemaApply: return try await SchemaCommand(self).apply()
         case .check: return try CheckCommand(self).run()
         case .simulate: return try await SimulateCommand(self).run()

@@ -7,11 +7,14 @@ import Platform
 import Records
 import Tiering
 
-/// Puts the services of a role together from the configuration. Wiring only.
+/// Puts the services of a role together from the configuration; wiring only.
 struct Roles: Sendable {
     private let configuration: Configuration
     private let catalog: Catalog
     private let log: Logger
+    /// What the roles are doing, for whoever runs them in this process.
+    let ingestBoard = IngestBoard()
+    let archiveBoard = ArchiveBoard()
 
     init(_ configuration: Configuration, catalog: Catalog, log: Logger) {
         self.configuration = configuration
@@ -44,7 +47,7 @@ struct Roles: Sendable {
     // MARK: Hot
 
     private func hot() throws -> [any Service] {
-        let board = IngestBoard()
+        let board = ingestBoard
         let streams = JetStreamStreams(
             ConnectionOptions(
                 url: configuration.nats.url,
@@ -66,7 +69,9 @@ struct Roles: Sendable {
                     conninfo: try conninfo(configuration.hot.postgres, "hot.postgres"),
                     takeover: configuration.ingest.takeover,
                     bucketMicros: bucketMicros,
-                    maxPartitions: configuration.hot.maxPartitions
+                    maxPartitions: configuration.hot.maxPartitions,
+                    maxRejectedShare: configuration.quarantine.maxShare,
+                    maxQuarantineBytes: configuration.quarantine.maxBytes
                 ),
                 catalog: catalog
             ),
@@ -101,7 +106,7 @@ struct Roles: Sendable {
     // MARK: Cold
 
     private func cold() throws -> [any Service] {
-        let (board, bell) = (ArchiveBoard(), Bell())
+        let (board, bell) = (archiveBoard, Bell())
         let inbox = Inbox<ArchiveCommand>(limit: 64)
         let archive = configuration.archive
         let tiers = PostgresTiers(

@@ -13,7 +13,7 @@ struct SchemaCommand {
     private var tier: Tier { invocation.arguments.first == "cold" ? .cold : .hot }
     private var keeper: SchemaKeeper { SchemaKeeper(tier: tier, catalog: .standard) }
 
-    func print() async throws -> Int32 {
+    func show() async throws -> Int32 {
         let configuration = try invocation.load(for: []).configuration
         for statement in keeper.statements(bucketMicros: configuration.archive.bucket.micros) {
             StandardOutput.line(statement + ";\n")

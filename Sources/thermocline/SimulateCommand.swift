@@ -20,16 +20,11 @@ struct SimulateCommand {
             guard !options.symbols.isEmpty else { throw UsageError("--symbols names no symbol") }
         }
         let seconds = invocation.number("--seconds") ?? 60
-        let publisher = try await FeedPublisher(
-            url: invocation.text("--nats") ?? configuration.nats.url,
-            feed: Feed(
-                seed: UInt64(invocation.number("--seed") ?? 1),
-                start: Timestamp(micros: WallClock.now()),
-                options: options
-            )
-        )
+        let seed = UInt64(invocation.number("--seed") ?? 1)
+        let publisher = try await FeedPublisher(url: invocation.text("--nats") ?? configuration.nats.url)
+        let feed = Feed(seed: seed, start: Timestamp(micros: WallClock.now()), options: options)
         try await untilSignalled(by: signals) { stop, _ in
-            try await publisher.run(for: seconds == 0 ? nil : .seconds(seconds), until: stop) { _ in }
+            try await publisher.run(feed, for: seconds == 0 ? nil : .seconds(seconds), until: stop)
         }
         StandardOutput.line("published \(await publisher.published) messages")
         return 0

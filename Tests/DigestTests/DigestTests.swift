@@ -85,6 +85,20 @@ struct DigestTests {
     }
 
     @Test(arguments: types)
+    func `a value is not the same value in the next column`(_ type: RecordType) throws {
+        let nullable: [(key: String, kind: Column.Kind)] = type.columns.compactMap { column in
+            guard case .keys(let keys) = column.source, column.isNullable else { return nil }
+            return (keys[0], column.kind)
+        }
+        for (a, b) in zip(nullable, nullable.dropFirst()) where a.kind == b.kind && a.kind != .timestamp {
+            let value = a.kind == .text ? #""7""# : "7"
+            let first = try summary(type, rows(type, [0], [a.key: value, b.key: "null"]))
+            let second = try summary(type, rows(type, [0], [a.key: "null", b.key: value]))
+            #expect(first != second, "\(a.key), \(b.key)")
+        }
+    }
+
+    @Test(arguments: types)
     func `trailing zeros and the form of a number are not content`(_ type: RecordType) throws {
         for column in type.columns where column.kind == .decimal {
             let key: String

@@ -17,7 +17,7 @@ func eventually(_ what: Comment, _ condition: () -> Bool) async throws {
     let deadline = ContinuousClock.now + .seconds(20)
     while !condition() {
         try #require(ContinuousClock.now < deadline, what)
-        try await Task.sleep(for: .milliseconds(2))
+        try await Task.sleep(for: .milliseconds(2))  // tidy:allow between two looks of a poll
     }
 }
 

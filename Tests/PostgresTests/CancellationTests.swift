@@ -66,12 +66,16 @@ import Testing
 
     @Test func `a cancellation never reaches the next statement`() async throws {
         let connection = try await connect()
-        for round in 0..<300 {
-            let task = Task { await failure { () throws(PostgresError) in try await connection.execute("SELECT 1") } }
-            for _ in 0..<(round % 30) { await Task.yield() }
+        for round in 0..<200 {
+            let task = Task {
+                await failure { () throws(PostgresError) in try await connection.execute("SELECT pg_sleep(0.003)") }
+            }
+            // A request takes about a millisecond: it is to arrive before, at and after the end of the statement.
+            let moment = ContinuousClock.now + .microseconds(round * 25)
+            while ContinuousClock.now < moment { await Task.yield() }
             task.cancel()
-            async let next = connection.execute("SELECT count(*) FROM generate_series(1, 2000)").scalar
-            #expect(try await next == "2000")
+            async let next = connection.execute("SELECT count(*) FROM generate_series(1, 20000)").scalar
+            #expect(try await next == "20000")
             let error = await task.value
             #expect(error == nil || error?.code == .cancelled)
         }

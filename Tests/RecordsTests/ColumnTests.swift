@@ -94,7 +94,9 @@ struct ColumnTests {
         #expect(try row("lsr.\(rest)", old.merging(["data_type": #""lsr""#]) { $1 })["kind"] == .text("unspecified"))
         for (subject, values) in [
             ("lsr_top_position.\(rest)", position.merging(account) { $1 }), ("lsr_all_account.\(rest)", position),
-            ("lsr_top_position.\(rest)", named), ("lsr.\(rest)", account),
+            ("lsr_top_position.\(rest)", named),
+            ("lsr_top_position.\(rest)", position.merging(["data_type": #""lsr_all_account""#]) { $1 }),
+            ("lsr.\(rest)", account),
         ] {
             let error = #expect(throws: DecodeError.self) { try row(subject, values) }
             #expect(error?.reason == .otherVariant, "\(subject)")

@@ -55,7 +55,8 @@ struct HostileMessageTests {
                 #expect(item.expect == "quarantine" || item.alsoOk == "quarantine", "\(item.name): \(error)")
             }
         }
-        // Two books of one millisecond without an id have one natural key: the second is a conflict, kept in quarantine.
+        // Two books of one millisecond without an id have one natural key: the second is a conflict, kept in
+        // quarantine.
         expectedRows["orderbook/okxts"] = 1
         for (group, count) in expectedRows { #expect(stored[group]?.count == count, "\(group)") }
     }

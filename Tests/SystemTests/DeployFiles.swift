@@ -9,6 +9,13 @@ enum DeployFiles {
         try String(contentsOf: root.appending(path: path), encoding: .utf8)
     }
 
+    /// The texts of the Swift files below a folder.
+    static func sources(below folder: String) throws -> [String] {
+        let files = FileManager.default.enumerator(at: root.appending(path: folder), includingPropertiesForKeys: nil)
+        return try (files?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
+            .map { try String(contentsOf: $0, encoding: .utf8) }
+    }
+
     /// Words of the first line of a Dockerfile or unit that starts with `prefix`.
     static func words(after prefix: String, in text: String) -> [String] {
         let line = text.components(separatedBy: "\n").first { $0.hasPrefix(prefix) } ?? prefix

@@ -1,0 +1,238 @@
+import Digest
+package import Records
+package import Tiering
+
+/// A cold database in memory: tables, conflicts, staging, ledger, manifests, lease and fence.
+///
+/// Each method is one transaction, as `PostgresTarget` and `PostgresTiers` make it.
+package actor ColdDatabase {
+    /// Guards that a test takes away to see that the invariants notice.
+    package struct Flaws: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        /// A merge replaces the rows of the range by those it brings, and believes what it then finds.
+        package static let replaces = Flaws(rawValue: 1)
+        /// Reading back answers with what was copied instead of with what is there.
+        package static let readsBackTheCopy = Flaws(rawValue: 2)
+        /// An archiver may work under a token that is past.
+        package static let ignoresFence = Flaws(rawValue: 4)
+        /// A copy now and then stores a row less than it was given.
+        package static let losesRows = Flaws(rawValue: 8)
+    }
+    struct RangeKey: Hashable {
+        let type: String
+        let range: TimeRange
+    }
+    struct Manifest: Sendable {
+        let number: Int64
+        let type: String
+        let range: TimeRange
+        let sha256: String
+    }
+
+    let flaws: Flaws
+    let clock: ManualClock
+    private let bucketMicros: Int64
+    private let readers: [String: MemoryRowReader]
+    var tables: [String: MemoryTable] = [:]
+    private(set) var conflicts: [String: [String: Set<Digest128>]] = [:]
+    var staging: [String: [MemoryRow]] = [:]
+    /// What the last copy of a range was given.
+    var lastCopy: [RangeKey: [MemoryRow]] = [:]
+    private var copies = 0
+    package private(set) var ledger: [Transfer] = []
+    private(set) var manifests: [Manifest] = []
+    var lease = (token: Int64(0), holder: String?.none, expiresAt: Timestamp(micros: 0))
+    private(set) var fence: Int64 = 0
+    private var sessions: [Int: Int64] = [:]
+    private var lastSession = 0
+    private var changed: Set<String> = []
+    private var endsSessions = true
+
+    package init(catalog: Catalog, clock: ManualClock, bucketMicros: Int64, flaws: Flaws = []) {
+        self.clock = clock
+        self.bucketMicros = bucketMicros
+        self.flaws = flaws
+        readers = Dictionary(catalog.types.map { ($0.name, MemoryRowReader(type: $0)) }) { $1 }
+    }
+
+    // MARK: Fence
+
+    package func setEndsSessions(_ ends: Bool) { endsSessions = ends }
+
+    func connect(_ token: Int64) throws(StoreError) -> Int {
+        lastSession += 1
+        sessions[lastSession] = token
+        do throws(StoreError) { try checkFence(lastSession, token, "record the session") } catch {
+            sessions[lastSession] = nil
+            throw error
+        }
+        return lastSession
+    }
+
+    func disconnect(_ session: Int) { sessions[session] = nil }
+
+    func raiseFence(_ token: Int64) {
+        if endsSessions { for (session, other) in sessions where other < token { sessions[session] = nil } }
+        fence = max(fence, token)
+    }
+
+    func checkFence(_ session: Int, _ token: Int64, _ operation: String) throws(StoreError) {
+        guard sessions[session] == token else {
+            throw StoreError(.unreachable, .retry, tier: "cold", operation: operation, detail: "the session was ended")
+        }
+        guard fence == token || flaws.contains(.ignoresFence) else {
+            throw StoreError(.fenced, .halt, tier: "cold", operation: operation, detail: "token \(token) is past")
+        }
+    }
+
+    // MARK: Ledger
+
+    private func index(of transfer: Transfer) -> Int? {
+        ledger.firstIndex { $0.type == transfer.type && $0.range == transfer.range }
+    }
+
+    /// Writes the ledger row; what an operator asked for stays as it is.
+    func record(_ transfer: Transfer) {
+        var row = transfer
+        row.updatedAt = clock.timestamp
+        changed.insert(transfer.type)
+        guard let index = index(of: transfer) else {
+            ledger.append(row)
+            return
+        }
+        row.id = ledger[index].id
+        row.request = ledger[index].request
+        row.prunes = ledger[index].prunes
+        ledger[index] = row
+    }
+
+    func recordFailure(of transfer: Transfer, detail: String) {
+        guard let index = index(of: transfer) else {
+            var row = Transfer(id: transfer.id, type: transfer.type, range: transfer.range)
+            row.failed(detail)
+            ledger.append(row)
+            return
+        }
+        ledger[index].failed(detail)
+    }
+
+    /// What an operator's request does to a range.
+    package func request(_ id: String, type: String, range: TimeRange, prunes: Bool) {
+        var row = Transfer(id: id, type: type, range: range)
+        let index = index(of: row)
+        if let index { row = ledger[index] }
+        row.request = id
+        row.prunes = row.prunes || prunes
+        row.attempt = 0
+        row.error = nil
+        if row.state == .mismatched {
+            // What cold must be is not known any more: the next copy takes the range as it finds it.
+            row.cold = nil
+            row.staging = nil
+        }
+        if [.mismatched, .failed, .unaccounted].contains(row.state) { row.state = .planned }
+        if let index { ledger[index] = row } else { ledger.append(row) }
+    }
+
+    func recordVerified(_ transfer: Transfer) -> Transfer {
+        guard let hot = transfer.hot, let cold = transfer.cold else {
+            preconditionFailure("a manifest needs both sums")
+        }
+        let number = (manifests.last?.number ?? 0) + 1
+        let fields = "\(manifests.last?.sha256 ?? "")\n\(number)\n\(transfer.type)\n\(transfer.range)\n\(hot)\n\(cold)"
+        let sha256 = SHA256.hash(Array(fields.utf8)).map { String($0, radix: 16) }.joined(separator: ".")
+        manifests.append(Manifest(number: number, type: transfer.type, range: transfer.range, sha256: sha256))
+        var recorded = transfer
+        recorded.manifest = number
+        record(recorded)
+        staging["staging_\(transfer.id)"] = nil
+        return recorded
+    }
+
+    // MARK: Copy
+
+    func summary(of type: String, in range: TimeRange) -> Summary {
+        rows(of: type, in: range).reduce(.zero) { $0 + $1.summary }
+    }
+
+    func rows(of type: String, in range: TimeRange) -> [MemoryRow] { tables[type]?.rows(in: range) ?? [] }
+
+    /// Stores the rows of a copy and its ledger row in one transaction.
+    func store(_ chunk: [UInt8], _ transfer: Transfer, type: RecordType, staging: String?) throws(StoreError) -> Summary
+    {
+        var rows = try read(chunk, type)
+        copies += 1
+        lastCopy[RangeKey(type: type.name, range: transfer.range)] = rows
+        let given = rows
+        if flaws.contains(.losesRows), copies % 7 == 0, !rows.isEmpty { rows.removeLast() }
+        var table = tables.removeValue(forKey: type.name) ?? MemoryTable(bucketMicros: bucketMicros)
+        defer { tables[type.name] = table }
+        changed.insert(type.name)
+        guard let staging else {
+            if rows.contains(where: { table.row($0) != nil }) {
+                throw StoreError(.rejected, .reject, tier: "cold", operation: "copy", sqlState: "23505", detail: "key")
+            }
+            for row in rows { _ = table.insert(row) }
+            return given.reduce(.zero) { $0 + $1.summary }
+        }
+        self.staging[staging] = flaws.contains(.readsBackTheCopy) ? given : rows
+        if flaws.contains(.replaces) { return replace(transfer.range, of: &table, by: rows) }
+        var added = Summary.zero
+        for row in rows {
+            if table.insert(row) {
+                added += row.summary
+            } else if let held = table.row(row), held.content != row.content {
+                conflicts[type.name, default: [:]][row.identity, default: []].insert(row.content)
+            }
+        }
+        return added
+    }
+
+    private func replace(_ range: TimeRange, of table: inout MemoryTable, by rows: [MemoryRow]) -> Summary {
+        let held = table.rows(in: range)
+        for row in held { table.remove(row) }
+        for row in rows { _ = table.insert(row) }
+        return rows.reduce(.zero) { $0 + $1.summary } - held.reduce(.zero) { $0 + $1.summary }
+    }
+
+    func countMissing(_ staging: String, type: String) -> Int {
+        if flaws.contains(.readsBackTheCopy) { return 0 }
+        return (self.staging[staging] ?? []).count { row in
+            tables[type]?.row(row)?.content != row.content
+                && conflicts[type]?[row.identity]?.contains(row.content) != true
+        }
+    }
+
+    private func read(_ bytes: [UInt8], _ type: RecordType) throws(StoreError) -> [MemoryRow] {
+        do {
+            return try readers[type.name]?.rows(bytes) ?? []
+        } catch {
+            throw StoreError(.corrupt, .halt, tier: "cold", operation: "copy", detail: "\(error)")
+        }
+    }
+
+    /// Takes away a row, as a failing disk does.
+    package func loseRow(of type: String, in range: TimeRange) {
+        if let row = rows(of: type, in: range).first { tables[type]?.remove(row) }
+        changed.insert(type)
+    }
+
+    // MARK: What an audit reads
+
+    package func takeChanges() -> Set<String> {
+        defer { changed = [] }
+        return changed
+    }
+
+    /// Fills in what cold knows about a type.
+    package func describe(_ evidence: inout Evidence) {
+        let type = evidence.type
+        evidence.cold = tables[type]?.marks ?? RowSet()
+        evidence.conflicts = conflicts[type] ?? [:]
+        evidence.manifests = Set(
+            manifests.lazy.filter { $0.type == type }
+                .map { Evidence.Proof(number: $0.number, range: $0.range, sha256: $0.sha256) }
+        )
+    }
+}

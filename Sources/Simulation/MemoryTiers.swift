@@ -1,0 +1,195 @@
+package import Digest
+import Platform
+package import Records
+package import Tiering
+
+/// Both tiers in memory under one lease, as one archiver reaches them through its faults.
+package struct MemoryTiers: ArchiveTiers {
+    private let hot: HotDatabase
+    private let cold: ColdDatabase
+    private let faults: Faults
+    private let holder: String
+    private let lease: Duration
+
+    package init(
+        hot: HotDatabase,
+        cold: ColdDatabase,
+        holder: String,
+        faults: Faults = Faults(),
+        lease: Duration = .seconds(30)
+    ) {
+        self.hot = hot
+        self.cold = cold
+        self.holder = holder
+        self.faults = faults
+        self.lease = lease
+    }
+
+    package func acquireLease() async throws(StoreError) -> LeaseOutcome {
+        try await faults.onTier("cold", "acquire lease") { await cold.acquireLease(holder, for: lease) }
+    }
+
+    package func renewLease(_ token: Int64) async throws(StoreError) -> Bool {
+        try await faults.onTier("cold", "renew lease") { await cold.renewLease(token, holder, for: lease) }
+    }
+
+    package func releaseLease(_ token: Int64) async throws(StoreError) {
+        try await faults.onTier("cold", "release lease") { await cold.releaseLease(token, holder) }
+    }
+
+    package func takeOver(_ token: Int64) async throws(StoreError) {
+        try await faults.onTier("hot", "raise fence") { await hot.raiseFence(token) }
+        try await faults.onTier("cold", "raise fence") { await cold.raiseFence(token) }
+    }
+
+    package func openSource(_ token: Int64) async throws(StoreError) -> MemorySource {
+        let session = await hot.connect()
+        try await faults.onTier("hot", "connect", dropped: { await hot.disconnect(session) }) { () throws(StoreError) in
+            try await hot.recordArchiver(session, token)
+        }
+        return MemorySource(token: token, session: session, database: hot, faults: faults)
+    }
+
+    package func openTarget(_ token: Int64) async throws(StoreError) -> MemoryTarget {
+        let session = try await faults.onTier("cold", "connect") { () throws(StoreError) in
+            try await cold.connect(token)
+        }
+        return MemoryTarget(token: token, session: session, database: cold, faults: faults)
+    }
+}
+
+extension ColdDatabase {
+    func acquireLease(_ holder: String, for span: Duration) -> LeaseOutcome {
+        let now = clock.timestamp
+        let isFree = lease.expiresAt <= now || lease.expiresAt > now.advanced(byMicros: 2 * span.micros)
+        guard lease.holder == holder || isFree else { return .heldBy(lease.holder ?? "nobody") }
+        if !(lease.holder == holder && lease.expiresAt > now) { lease.token += 1 }
+        lease.holder = holder
+        lease.expiresAt = now.advanced(byMicros: span.micros)
+        return .held(token: lease.token, isNew: fence != lease.token)
+    }
+
+    func renewLease(_ token: Int64, _ holder: String, for span: Duration) -> Bool {
+        guard lease.token == token, lease.holder == holder else { return false }
+        lease.expiresAt = clock.timestamp.advanced(byMicros: span.micros)
+        return true
+    }
+
+    func releaseLease(_ token: Int64, _ holder: String) {
+        if lease.token == token, lease.holder == holder { lease.expiresAt = Timestamp(micros: 0) }
+    }
+}
+
+/// The cold tier in memory as the archiver sees it, in one fenced session.
+package struct MemoryTarget: ArchiveTarget {
+    let token: Int64
+    let session: Int
+    let database: ColdDatabase
+    let faults: Faults
+
+    func run<R: Sendable>(
+        _ operation: String,
+        _ body: () async throws(StoreError) -> R
+    ) async throws(StoreError) -> R {
+        try await faults.onTier("cold", operation, dropped: close) { () throws(StoreError) in
+            try await database.checkFence(session, token, operation)
+            return try await body()
+        }
+    }
+
+    package func ledger() async throws(StoreError) -> [Transfer] {
+        try await run("read ledger") { await database.ledger }
+    }
+
+    package func record(_ transfer: Transfer) async throws(StoreError) {
+        try await run("record") { await database.record(transfer) }
+    }
+
+    package func recordFailure(of transfer: Transfer, detail: String) async throws(StoreError) {
+        try await run("record failure") { await database.recordFailure(of: transfer, detail: detail) }
+    }
+
+    package func beginCopy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> MemoryCopy {
+        let held = try await run("begin copy") { await database.summary(of: type.name, in: transfer.range) }
+        let isDirect = transfer.cold == nil && held.rows == 0
+        return MemoryCopy(
+            transfer: transfer,
+            type: type,
+            staging: isDirect ? nil : "staging_\(transfer.id)",
+            base: transfer.cold ?? held,
+            target: self
+        )
+    }
+
+    package func read(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> MemoryRows {
+        let rows = try await run("read back") {
+            let copied = await database.lastCopy[ColdDatabase.RangeKey(type: type.name, range: range)]
+            if database.flaws.contains(.readsBackTheCopy), let copied { return copied }
+            return await database.rows(of: type.name, in: range)
+        }
+        return MemoryRows(rows.map(\.bytes), tier: "cold", faults: faults)
+    }
+
+    package func readStaging(_ name: String, type: RecordType) async throws(StoreError) -> MemoryRows {
+        let rows = try await run("read staging") { await database.staging[name] ?? [] }
+        return MemoryRows(rows.map(\.bytes), tier: "cold", faults: faults)
+    }
+
+    package func missingRows(
+        ofStaging name: String,
+        type: RecordType,
+        in range: TimeRange
+    ) async throws(StoreError) -> Int {
+        try await run("count missing") { await database.countMissing(name, type: type.name) }
+    }
+
+    package func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
+        try await run("record verified") { await database.recordVerified(transfer) }
+    }
+
+    package func manifests(_ numbers: [Int64]) async throws(StoreError) -> [Int64: String] {
+        try await run("read manifests") {
+            let all = await database.manifests
+            let wanted = Set(numbers)
+            return Dictionary(all.lazy.filter { wanted.contains($0.number) }.map { ($0.number, $0.sha256) }) { $1 }
+        }
+    }
+
+    package func close() async { await database.disconnect(session) }
+}
+
+/// A copy on its way into cold in memory: nothing of it is there before the commit.
+package actor MemoryCopy: ColdCopy {
+    private let transfer: Transfer
+    private let type: RecordType
+    private let staging: String?
+    private let base: Summary
+    private let target: MemoryTarget
+    private var bytes: [UInt8] = []
+
+    init(transfer: Transfer, type: RecordType, staging: String?, base: Summary, target: MemoryTarget) {
+        self.transfer = transfer
+        self.type = type
+        self.staging = staging
+        self.base = base
+        self.target = target
+    }
+
+    package func write(_ rows: [UInt8]) async throws(StoreError) {
+        try await target.run("write rows") {}
+        bytes += rows
+    }
+
+    package func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer {
+        let (bytes, staging, base, transfer, type) = (bytes, staging, base, transfer, type)
+        return try await target.run("commit copy") { [database = target.database] () throws(StoreError) in
+            let added = try await database.store(bytes, transfer, type: type, staging: staging)
+            var copied = transfer
+            copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
+            await database.record(copied)
+            return copied
+        }
+    }
+
+    package func abandon() async {}
+}

@@ -1,0 +1,160 @@
+import Adapters
+import Postgres
+import PrivateServers
+import Records
+import TestSupport
+import Testing
+import Tiering
+
+@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct PostgresLaneTests {
+    static let types = Catalog.underTest.types
+    static let trade = Catalog.standard.types[1]
+
+    @Test(arguments: types) func `a batch is stored with its position and activity`(type: RecordType) async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(type)
+        #expect(try await lane.commit(try tiers.batch(type, 0..<50)) == .committed(stored: 50, repeated: 0))
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.\(type.name)") == "50")
+        let activity = "SELECT sum(rows) FROM thermocline_store.range_activity WHERE type = '\(type.name)'"
+        #expect(try await tiers.ask(tiers.hot, activity) == "50")
+        #expect(try await tiers.ask(tiers.hot, "SELECT last_seq FROM thermocline_store.ingest_position") == "50")
+        await lane.close()
+    }
+
+    @Test(arguments: types) func `repeated keys are stored once and change no stamp`(type: RecordType) async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(type)
+        let stamp = "SELECT string_agg(stamp::text, ' ' ORDER BY bucket) FROM thermocline_store.range_activity"
+        _ = try await lane.commit(try tiers.batch(type, 0..<20))
+        let before = try await tiers.ask(tiers.hot, stamp)
+        let again = try await lane.commit(try tiers.batch(type, 0..<20, from: 20))
+        #expect(again == .committed(stored: 0, repeated: 20))
+        #expect(try await tiers.ask(tiers.hot, stamp) == before)
+        let mixed = try await lane.commit(try tiers.batch(type, 10..<30, from: 40))
+        #expect(mixed == .committed(stored: 10, repeated: 10))
+        #expect(try await tiers.ask(tiers.hot, stamp) != before)
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.\(type.name)") == "30")
+        await lane.close()
+    }
+
+    @Test func `a batch whose commit was lost is found to have happened`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        let batch = try tiers.batch(Self.trade, 0..<5)
+        _ = try await lane.commit(batch)
+        #expect(try await lane.commit(batch) == .positionMoved)
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.trade") == "5")
+        await lane.close()
+    }
+
+    @Test func `a live owner is waited for, a dead one costs no wait`() async throws {
+        let tiers = try await Tiers()
+        let hot = PostgresHot(settings: tiers.settings, catalog: tiers.catalog)
+        let lane = try await tiers.claim(Self.trade)
+        guard case .held(let owner) = try await hot.claim(tiers.source(Self.trade), type: Self.trade, previous: nil)
+        else { throw Tiers.NotClaimed() }
+        #expect(owner.hasPrefix(lane.owner))
+        await lane.close()
+        // Its session is gone: `seen_at` is still young, and nobody waits for it to grow old.
+        let successor = try await poll("the lane is free") { try? await tiers.claim(Self.trade) }
+        #expect(successor.owner != lane.owner)
+        await successor.close()
+    }
+
+    @Test func `an owner that was not seen for long is ended and fenced`() async throws {
+        let tiers = try await Tiers()
+        let stale = try await tiers.claim(Self.trade)
+        try await tiers.tell(tiers.hot, "UPDATE thermocline_store.ingest_position SET seen_at = now() - interval '1 h'")
+        let successor = try await tiers.claim(Self.trade)
+        await #expect(throws: StoreError.self) { try await stale.commit(try tiers.batch(Self.trade, 0..<5)) }
+        #expect(try await successor.commit(try tiers.batch(Self.trade, 0..<5)) == .committed(stored: 5, repeated: 0))
+        await successor.close()
+    }
+
+    @Test func `the fence alone keeps a former owner from committing`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        try await tiers.tell(
+            tiers.hot,
+            "UPDATE thermocline_store.ingest_position SET owner = 'another', owner_host = 'h'"
+        )
+        #expect(try await lane.commit(try tiers.batch(Self.trade, 0..<5)) == .lost(owner: "another on h"))
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.trade") == "0")
+        await lane.close()
+    }
+
+    @Test func `rows that the database rejects go whole to quarantine, the others are stored`() async throws {
+        let tiers = try await Tiers()
+        try await tiers.tell(
+            tiers.hot,
+            "ALTER TABLE thermocline_store.trade ADD CONSTRAINT not_seven CHECK (trade_id NOT LIKE '%7')"
+        )
+        let lane = try await tiers.claim(Self.trade)
+        #expect(try await lane.commit(try tiers.batch(Self.trade, 0..<100)) == .committed(stored: 90, repeated: 0))
+        let rejected = "SELECT count(*) FROM thermocline.quarantine WHERE reason = 'rejected' AND sqlstate = '23514'"
+        #expect(try await tiers.ask(tiers.hot, rejected) == "10")
+        let payload =
+            "SELECT convert_from(payload, 'UTF8')::jsonb ->> 'trade_id' FROM thermocline.quarantine ORDER BY seq"
+        #expect(try await tiers.ask(tiers.hot, payload) == "trade_id-7")
+        await lane.close()
+    }
+
+    @Test func `a batch that fails whole stops the lane and quarantines nothing`() async throws {
+        let tiers = try await Tiers()
+        try await tiers.tell(tiers.hot, "ALTER TABLE thermocline_store.trade ADD CONSTRAINT none CHECK (price < 0)")
+        let lane = try await tiers.claim(Self.trade)
+        let error = await #expect(throws: StoreError.self) { try await lane.commit(try tiers.batch(Self.trade, 0..<9)) }
+        #expect(error?.disposition == .halt)
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.quarantine") == "0")
+        #expect(try await tiers.ask(tiers.hot, "SELECT last_seq FROM thermocline_store.ingest_position") == "0")
+        await lane.close()
+    }
+
+    @Test func `beyond its partitions a type's rows go to quarantine`() async throws {
+        let tiers = try await Tiers { $0.maxPartitions = 0 }
+        let lane = try await tiers.claim(Self.trade)
+        #expect(try await lane.commit(try tiers.batch(Self.trade, 0..<3)) == .committed(stored: 0, repeated: 0))
+        let refused = "SELECT count(*) FROM thermocline.quarantine WHERE reason = 'no_partition'"
+        #expect(try await tiers.ask(tiers.hot, refused) == "3")
+        await lane.close()
+    }
+
+    @Test func `at the quarantine's bound the lane stops rather than drop`() async throws {
+        let tiers = try await Tiers {
+            $0.maxPartitions = 0
+            $0.maxQuarantineBytes = 1
+        }
+        let lane = try await tiers.claim(Self.trade)
+        let error = await #expect(throws: StoreError.self) { try await lane.commit(try tiers.batch(Self.trade, 0..<3)) }
+        #expect(error?.disposition == .halt)
+        #expect(try await tiers.ask(tiers.hot, "SELECT last_seq FROM thermocline_store.ingest_position") == "0")
+        await lane.close()
+    }
+
+    @Test func `a partition that was taken away is made again`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        _ = try await lane.commit(try tiers.batch(Self.trade, 0..<3))
+        let partition = try #require(
+            try await tiers.ask(tiers.hot, "SELECT relname FROM pg_class WHERE relname ~ '^trade_p[0-9]+$'")
+        )
+        try await tiers.tell(tiers.hot, "DROP TABLE thermocline_store.\(partition)")
+        let batch = try tiers.batch(Self.trade, 3..<6, from: 3)
+        let error = await #expect(throws: StoreError.self) { try await lane.commit(batch) }
+        #expect(error?.disposition == .retry)
+        #expect(try await lane.commit(batch) == .committed(stored: 3, repeated: 0))
+        await lane.close()
+    }
+
+    @Test func `a gap is written with the position that jumps over it`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        var batch = try tiers.batch(Self.trade, 0..<3, from: 7)
+        batch.from = 0
+        batch.gaps = [Gap(cause: .discarded, epoch: 1, firstSequence: 1, lastSequence: 7, isSuspected: false)]
+        _ = try await lane.commit(batch)
+        let gap = "SELECT cause || ' ' || first_seq || '-' || last_seq FROM thermocline.gap"
+        #expect(try await tiers.ask(tiers.hot, gap) == "discarded 1-7")
+        await lane.close()
+    }
+}

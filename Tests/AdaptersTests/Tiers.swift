@@ -1,0 +1,87 @@
+import Adapters
+import Platform
+import Postgres
+import PrivateServers
+import Records
+import TestSupport
+import Tiering
+
+/// Two fresh databases with the schema of the catalogue under test, and ways to fill and ask them.
+struct Tiers: Sendable {
+    static let bucket: Int64 = 3_600_000_000
+    let hot: String
+    let cold: String
+    let catalog = Catalog.underTest
+    let settings: HotSettings
+
+    init(_ change: (inout HotSettings) -> Void = { _ in }) async throws {
+        let server = PrivatePostgres.current
+        hot = server.conninfo(try await server.freshDatabase())
+        cold = server.conninfo(try await server.freshDatabase())
+        var settings = HotSettings(conninfo: hot, bucketMicros: Self.bucket)
+        change(&settings)
+        self.settings = settings
+        for (tier, conninfo) in [(Tier.hot, hot), (.cold, cold)] {
+            let connection = try await PostgresConnection(conninfo, applicationName: "test")
+            try await SchemaKeeper(tier: tier, catalog: catalog).apply(on: connection, bucketMicros: Self.bucket)
+            await connection.close()
+        }
+    }
+
+    func source(_ type: RecordType) -> SourceID { SourceID(stream: "TEST_\(type.name)", filter: SourceID.everything) }
+
+    /// Claims the type's lane and starts its first epoch.
+    func claim(_ type: RecordType, previous: String? = nil) async throws -> PostgresLane {
+        let hot = PostgresHot(settings: settings, catalog: catalog)
+        guard case .claimed(let lane, let position) = try await hot.claim(source(type), type: type, previous: previous)
+        else { throw NotClaimed() }
+        if position.streamCreated == nil {
+            _ = try await lane.startEpoch(1, created: Timestamp(micros: 1_000_000), at: 0, gap: nil)
+        }
+        return lane
+    }
+    struct NotClaimed: Error {}
+
+    /// A batch of sample messages `numbers`, taking the position from `from` on.
+    func batch(_ type: RecordType, _ numbers: Range<Int>, from: UInt64 = 0) throws -> LaneBatch {
+        var batch = LaneBatch(epoch: 1, from: from)
+        let decoder = RecordDecoder(type: type, catalog: catalog)
+        for (offset, number) in numbers.enumerated() {
+            let message = SampleMessage(type, number: number)
+            let subject = Array(message.subject.utf8)
+            let sequence = from + UInt64(offset) + 1
+            let time = Timestamp(milliseconds: 1_795_000_000_000 + Int64(number))
+            let origin = MessageOrigin(sequence: sequence, time: time, receivedAt: time)
+            try decoder.decode(message.payload.span, subject: subject.span, origin: origin, into: &batch.rows)
+            let entry = MessageBatch.Entry(
+                streamSequence: sequence,
+                consumerSequence: UInt64(offset) + 1,
+                deliveryCount: 1,
+                time: time,
+                subject: 0..<subject.count,
+                headers: subject.count..<subject.count,
+                payload: subject.count..<subject.count + message.payload.count
+            )
+            batch.messages.append(MessageBatch(bytes: subject + message.payload, entries: [entry]))
+            batch.to = sequence
+            batch.messageTime = time
+            batch.newestEvent = time
+            batch.received += 1
+        }
+        batch.repeated = batch.rows.deduplicateAndSort()
+        return batch
+    }
+
+    func ask(_ conninfo: String, _ sql: String) async throws -> String? {
+        let connection = try await PostgresConnection(conninfo, applicationName: "test")
+        let answer = try await connection.execute(sql).scalar
+        await connection.close()
+        return answer
+    }
+
+    func tell(_ conninfo: String, _ sql: String) async throws {
+        let connection = try await PostgresConnection(conninfo, applicationName: "test")
+        _ = try await connection.executeScript(sql)
+        await connection.close()
+    }
+}
