@@ -113,7 +113,8 @@ enum ColdSQL {
     /// What an operator asked for (`request`, `prunes`) is written at the first insert only.
     static let record = """
         INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes, attempt,
-            stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error, verified_at, pruned_at)
+            stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error, verified_at,
+            pruned_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (type, range_start, range_end) DO UPDATE SET
             state = excluded.state, attempt = excluded.attempt, stamp = excluded.stamp, hot_rows = excluded.hot_rows,

@@ -1,7 +1,6 @@
 package import JetStream
 import Platform
 package import Records
-import Synchronization
 package import Tiering
 
 extension SourceError {
@@ -45,42 +44,35 @@ func onNATS<R>(_ body: () async throws(JetStreamError) -> R) async throws(Source
 package actor JetStreamStreams: MessageStreams {
     private let options: ConnectionOptions
     private let acknowledges: Bool
-    private var connection: JetStreamConnection?
-    private nonisolated let reachable = Atomic(false)
+    private nonisolated let connection = Locked<JetStreamConnection?>(nil)
 
     package init(_ options: ConnectionOptions, acknowledges: Bool) {
         self.options = options
         self.acknowledges = acknowledges
     }
 
-    /// Whether the last call reached the server.
-    package nonisolated var isReachable: Bool { reachable.load(ordering: .relaxed) }
+    /// Whether there is a connection, and it is not cut just now.
+    package nonisolated var isReachable: Bool { connection.withLock { $0 }?.isConnected ?? false }
 
     /// The connection, made now if there is none yet.
     package func connected() async throws(SourceError) -> JetStreamConnection {
-        if let connection {
-            reachable.store(connection.isConnected, ordering: .relaxed)
-            return connection
+        if let connection = connection.withLock({ $0 }) { return connection }
+        let made = try await onNATS { () throws(JetStreamError) in try await JetStreamConnection(options) }
+        let kept = connection.withLock { connection in
+            connection = connection ?? made
+            return connection ?? made
         }
-        do {
-            let made = try await JetStreamConnection(options)
-            reachable.store(true, ordering: .relaxed)
-            // Another lane may have connected while this one waited.
-            if let connection {
-                await made.close()
-                return connection
-            }
-            connection = made
-            return made
-        } catch {
-            reachable.store(false, ordering: .relaxed)
-            throw SourceError(error)
-        }
+        // Another lane may have connected while this one waited.
+        if kept !== made { await made.close() }
+        return kept
     }
 
     package func close() async {
-        await connection?.close()
-        connection = nil
+        let last = connection.withLock { connection in
+            defer { connection = nil }
+            return connection
+        }
+        await last?.close()
     }
 
     package func state(of stream: String) async throws(SourceError) -> StreamState {

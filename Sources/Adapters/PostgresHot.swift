@@ -76,7 +76,7 @@ package struct PostgresHot: HotTier {
             try await PostgresConnection(
                 settings.conninfo,
                 applicationName: name,
-                // 1 s: a session that waits for a lock would otherwise outlive a killed owner, and look like a live one.
+                // 1 s: a session that waits for a lock would otherwise outlive a killed owner and look alive.
                 settings: ["synchronous_commit": "on", "client_connection_check_interval": "1s"]
             )
         }

@@ -66,7 +66,7 @@ package struct SchemaKeeper: Sendable {
         guard row[2] == "\(bucketMicros)" else {
             throw refusal(
                 "the schema was applied with archive.bucket = \(row[2] ?? "?") µs, the configuration says "
-                    + "\(bucketMicros) µs; the width of a bucket cannot change: set archive.bucket to what the schema has"
+                    + "\(bucketMicros) µs; the width of a bucket cannot change: set archive.bucket as in the schema"
             )
         }
     }

@@ -84,7 +84,7 @@ package struct ServiceGroup<C: Clock>: Sendable where C.Duration == Duration {
                 guard shutdown.isUnderWay, !wasUnderWay else { continue }
                 group.addTask { [grace, clock] in
                     // Cancelled means that the group is over, which ends the grace as well.
-                    try? await clock.sleep(for: grace)  // tidy:allow
+                    try? await clock.sleep(for: grace)  // tidy:allow over anyway
                     return .graceOver
                 }
             }

@@ -44,7 +44,8 @@ import Testing
         let stage = try await Stage()
         let conninfo = tier == "hot" ? stage.hot : stage.cold
         let catalog = """
-            SELECT c.oid, c.relname, c.relkind, c.relfilenode FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+            SELECT c.oid, c.relname, c.relkind, c.relfilenode
+            FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
             WHERE nspname IN ('thermocline', 'thermocline_store') ORDER BY 1
             """
         let before = try await stage.rows(conninfo, catalog)

@@ -37,7 +37,7 @@ struct KillLoopTests {
         for kill in 0..<Self.kills {
             let part = (messages.count * kill / Self.kills)..<(messages.count * (kill + 1) / Self.kills)
             async let published: Void = stage.publish(Array(messages[part]))
-            try await Task.sleep(for: moments.next(upTo: 700))
+            try await Task.sleep(for: moments.next(upTo: 700))  // tidy:allow the random moment of the kill
             await hot.kill()
             hot = try await stage.run(["hot"])
             try await published
@@ -62,7 +62,7 @@ struct KillLoopTests {
         for type in Catalog.standard.types.map(\.name) { _ = try await stage.request(cold, type) }
         var moments = Moments()
         for _ in 0..<Self.kills {
-            try await Task.sleep(for: moments.next(upTo: 700))
+            try await Task.sleep(for: moments.next(upTo: 700))  // tidy:allow the random moment of the kill
             await cold.kill()
             cold = try await stage.run(["cold"])
             // The killed one's lease runs for up to a second more; the next moment is one of work.

@@ -81,7 +81,7 @@ extension Stage {
     func expectNothingHalted(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let states = try await rows(
             cold,
-            "SELECT state, type, range_start, error FROM thermocline_store.transfer WHERE state NOT IN ('verified', 'pruned')"
+            "SELECT state, type, error FROM thermocline_store.transfer WHERE state NOT IN ('verified', 'pruned')"
         )
         #expect(states.isEmpty, sourceLocation: sourceLocation)
         #expect(try await scalar(hot, "SELECT count(*) FROM thermocline.quarantine") == "0")
