@@ -194,7 +194,8 @@ package actor PostgresLane: LaneSession {
             tier: "hot",
             operation: "append \(type.name)",
             detail: "the quarantine holds \(found) bytes, quarantine.max_bytes is \(maxQuarantineBytes): the lane "
-                + "stops rather than drop a message. Look at thermocline.quarantine, delete what is not wanted, or raise it"
+                + "stops rather than drop a message. Look at thermocline.quarantine; delete what is not wanted, "
+                + "or raise the bound"
         )
     }
 

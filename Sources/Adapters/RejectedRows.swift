@@ -64,8 +64,8 @@ struct RejectedRows {
             operation: "append \(type.name)",
             sqlState: error.sqlState,
             detail: "\(what), the first with: \(error.detail). The lane stops and quarantines nothing: the table is "
-                + "more likely wrong than the rows. Look at what was changed on \(TierSQL.table(type)); the lane goes on "
-                + "by itself once the rows fit"
+                + "more likely wrong than the rows. Look at what was changed on \(TierSQL.table(type)); the lane goes "
+                + "on by itself once the rows fit"
         )
     }
 }

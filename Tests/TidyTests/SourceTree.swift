@@ -5,9 +5,11 @@ import Testing
 struct SourceFile: CustomTestStringConvertible, Sendable {
     let path: String
     let lines: [String]
+    private let text: String
 
     init(path: String, text: String) {
         self.path = path
+        self.text = text
         lines = text.components(separatedBy: "\n")
     }
 
@@ -15,6 +17,11 @@ struct SourceFile: CustomTestStringConvertible, Sendable {
     var isSource: Bool { path.hasPrefix("Sources/") }
     /// The target it belongs to, for a path in `Sources`.
     var target: String { path.split(separator: "/").dropFirst().first.map(String.init) ?? "" }
+
+    /// Whether it has `spelling` anywhere: one fast look by bytes, before any pattern is tried line by line.
+    func mentions(_ spelling: String) -> Bool {
+        text.withCString { text in spelling.withCString { strstr(text, $0) != nil } }
+    }
 
     /// Each line without its comment, numbered from 1; a line that is allowed by name is left out.
     var code: [(number: Int, text: String)] {
@@ -27,7 +34,8 @@ struct SourceFile: CustomTestStringConvertible, Sendable {
     /// The names after `import`.
     var imports: [String] {
         lines.compactMap { line in
-            line.firstMatch(of: /^(?:@\w+ )*(?:(?:package|internal|public|private|fileprivate) )?import (\w+)/)
+            guard line.utf8.count < 80, line.contains("import ") else { return nil }
+            return line.firstMatch(of: /^(?:@\w+ )*(?:(?:package|internal|public|private|fileprivate) )?import (\w+)/)
                 .map { String($0.1) }
         }
     }

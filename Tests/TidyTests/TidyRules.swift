@@ -72,9 +72,11 @@ enum TidyRules {
         return findings
     }
 
+    private static let tableWords = ["FROM", "JOIN", "INTO", "UPDATE", "TABLE"]
+
     private static func spellings(in file: SourceFile, pureTargets: Set<String>) -> [(line: Int, text: String)] {
         var findings: [(line: Int, text: String)] = []
-        for (index, line) in file.lines.enumerated() {
+        for (index, line) in file.lines.enumerated() where file.mentions("tidy:allow") || file.mentions("@unchecked") {
             if line.contains("// tidy:allow"), !line.contains(/\/\/ tidy:allow \S/) {
                 findings.append((index + 1, "say why it is allowed"))
             }
@@ -82,16 +84,21 @@ enum TidyRules {
                 findings.append((index + 1, "needs a line `// @unchecked:` that names what permits it"))
             }
         }
+        let bans = (file.isSource ? bansInSources : bansInTests).filter { ban in
+            file.mentions(ban.text) && !(ban.except.map(file.path.hasPrefix) ?? false)
+        }
+        let mayBeUnsafe = pureTargets.contains(file.target) && file.mentions("unsafe")
+        let mayBeSQL = !mayNameTables(file.path) && tableWords.contains { file.mentions("\($0) ") }
+        guard !bans.isEmpty || mayBeUnsafe || mayBeSQL else { return findings }
         for (number, text) in file.code {
-            for ban in file.isSource ? bansInSources : bansInTests where ban.isIn(text) {
-                if let except = ban.except, file.path.hasPrefix(except) { continue }
+            for ban in bans where ban.isIn(text) {
                 findings.append((number, "\(ban.text) is banned, use \(ban.instead)"))
             }
             guard file.isSource else { continue }
-            if pureTargets.contains(file.target), text.contains(/\bunsafe\b/) {
+            if mayBeUnsafe, text.contains(/\bunsafe\b/) {
                 findings.append((number, "unsafe in a pure target; wrap it in one that may"))
             }
-            if !mayNameTables(file.path), text.contains(/\b(FROM|JOIN|INTO|UPDATE|TABLE) +(?!pg_)["\\a-z]/) {
+            if mayBeSQL, text.contains(/\b(FROM|JOIN|INTO|UPDATE|TABLE) +(?!pg_)["\\a-z]/) {
                 findings.append((number, "SQL that names a table stands in Adapters/HotSQL, ColdSQL or TierSQL"))
             }
         }
@@ -112,7 +119,9 @@ enum TidyRules {
     /// Names of this workplace and of files beside the project; only tests, CI and the Makefile may look there.
     static func workplace(in file: SourceFile) -> [String] {
         let exempt = ["Tests/", "Benchmarks/", ".ci/", "Makefile"]
-        guard !exempt.contains(where: file.path.hasPrefix) else { return [] }
+        guard !exempt.contains(where: file.path.hasPrefix),
+            ["/" + "work/", ".library", "shared/"].contains(where: file.mentions)
+        else { return [] }
         return file.lines.enumerated().compactMap { index, line in
             line.contains(/\/work\/|\.library\b|\bshared\//)
                 ? "\(file.path):\(index + 1): a path of this workplace" : nil
