@@ -15,15 +15,9 @@ extension SourceError {
         case .messageTooLarge: code = .rejected
         default: code = .failed
         }
-        let disposition: Disposition
-        switch error.disposition {
-        case .retry: disposition = .retry
-        case .reject: disposition = .reject
-        case .halt: disposition = .halt
-        }
         self.init(
             code,
-            disposition,
+            error.disposition,
             operation: error.operation,
             subject: error.subject,
             detail: error.detail.isEmpty ? error.code.rawValue : "\(error.code.rawValue), \(error.detail)"

@@ -1,3 +1,4 @@
+import Platform
 import Digest
 import Records
 import Tiering

@@ -1,3 +1,4 @@
+import Platform
 package import Postgres
 package import Tiering
 
@@ -18,15 +19,9 @@ extension StoreError {
         case .zeroByte: code = .rejected
         case .rolledBack, .invalidConnectionString, .unsupportedEncoding, .protocolViolation, .misuse: code = .failed
         }
-        let disposition: Disposition
-        switch error.disposition {
-        case .retry: disposition = .retry
-        case .reject: disposition = .reject
-        case .halt: disposition = .halt
-        }
         self.init(
             code,
-            disposition,
+            error.disposition,
             tier: tier,
             operation: operation,
             sqlState: error.sqlState,

@@ -1,3 +1,4 @@
+import Platform
 import Postgres
 package import Records
 package import Tiering

@@ -1,3 +1,4 @@
+import Platform
 package import Digest
 import Postgres
 package import Records

@@ -1,3 +1,4 @@
+import Platform
 package import Postgres
 package import Records
 package import Tiering

@@ -1,4 +1,5 @@
 internal import CNATS
+package import Platform
 
 /// Why a call to the NATS server failed, and what the caller may do about it.
 package struct JetStreamError: Error, Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible {
@@ -34,16 +35,6 @@ package struct JetStreamError: Error, Sendable, Equatable, CustomStringConvertib
         case refused
         /// A call that the library takes for wrong; `natsStatus` says why.
         case misuse
-    }
-
-    /// What the caller may do.
-    package enum Disposition: String, Sendable {
-        /// The cause is outside and may pass: try again later, with a new consumer at the last stored position.
-        case retry
-        /// This input is bad.
-        case reject
-        /// No waiting mends it.
-        case halt
     }
 
     package let code: Code

@@ -1,3 +1,5 @@
+package import Platform
+
 /// Why a call on a connection failed, and what the caller may do about it.
 package struct PostgresError: Error, Sendable, Equatable {
     /// What kind of failure it was, seen from our side of the connection.
@@ -35,16 +37,6 @@ package struct PostgresError: Error, Sendable, Equatable {
         case rollback
         case copyIn = "copy in"
         case copyOut = "copy out"
-    }
-
-    /// What the caller may do.
-    package enum Disposition: String, Sendable {
-        /// The cause is outside and may pass: try again later.
-        case retry
-        /// This input is bad, where it fails alone and a neighbour alone succeeds.
-        case reject
-        /// No waiting mends it.
-        case halt
     }
 
     package internal(set) var code: Code

@@ -1,3 +1,4 @@
+import Platform
 import Digest
 package import Records
 package import Tiering

@@ -1,3 +1,4 @@
+import Platform
 package import Records
 package import Tiering
 

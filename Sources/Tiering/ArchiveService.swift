@@ -60,9 +60,8 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
                     try await archive(token, until: stop)
                     try await tiers.releaseLease(token)
                 }
-            } catch is CancellationError {
-                break
             } catch {
+                if Task.isCancelled { break }  // no failure: the grace is over
                 try await stop.wait(for: failed(error) == .halt ? halt.next() : retry.next(), clock: clock)
             }
             board.update { $0.token = nil }

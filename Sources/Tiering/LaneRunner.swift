@@ -350,7 +350,6 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     package func failed(_ error: any Error) -> Disposition {
         let disposition: Disposition
         switch error {
-        case is CancellationError: return .retry
         case let restart as Restart:
             report(.restarted(settings.source, reason: restart.reason))
             return .retry

@@ -24,6 +24,7 @@ package struct LaneService<Streams: MessageStreams, Hot: HotTier, C: Clock>: Ser
                 if stop.isOpen { break }
                 try await stop.wait(for: .seconds(1), clock: clock)
             } catch {
+                if Task.isCancelled { break }  // no failure: the grace is over
                 let wait = await runner.failed(error) == .halt ? halt.next() : retry.next()
                 try await stop.wait(for: wait, clock: clock)
             }

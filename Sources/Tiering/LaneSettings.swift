@@ -1,3 +1,4 @@
+package import Platform
 package import Records
 
 /// What a lane is told: the source, when to commit, how long to wait.

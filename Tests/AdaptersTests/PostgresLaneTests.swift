@@ -1,3 +1,4 @@
+import Platform
 import Adapters
 import Postgres
 import PrivateServers

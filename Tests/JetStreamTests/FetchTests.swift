@@ -1,3 +1,4 @@
+import Platform
 import JetStream
 import PrivateServers
 import Testing

@@ -1,3 +1,4 @@
+import Platform
 import PrivateServers
 import TestSupport
 import Testing

@@ -1,10 +1,11 @@
+import Platform
 import Testing
 
 @testable import Postgres
 
 @Suite struct PostgresErrorTests {
     @Test(arguments: [
-        ("08006", PostgresError.Disposition.retry), ("25006", .retry), ("40001", .retry), ("40P01", .retry),
+        ("08006", Disposition.retry), ("25006", .retry), ("40001", .retry), ("40P01", .retry),
         ("53100", .retry), ("53300", .retry), ("55P03", .retry), ("57014", .retry), ("57P01", .retry),
         ("58030", .retry), ("22P02", .reject), ("22003", .reject), ("23505", .reject), ("23514", .reject),
         ("54000", .reject), ("00000", .halt), ("25P02", .halt), ("25001", .halt), ("28P01", .halt),
@@ -12,7 +13,7 @@ import Testing
         ("XX000", .halt), ("", .halt),
     ]) func `the class of the SQLSTATE decides what may be done`(
         _ sqlState: String,
-        _ disposition: PostgresError.Disposition
+        _ disposition: Disposition
     ) {
         var error = PostgresError(.server, .execute, "any text")
         error.sqlState = sqlState
@@ -20,13 +21,13 @@ import Testing
     }
 
     @Test(arguments: [
-        (PostgresError.Code.connectionFailed, PostgresError.Disposition.retry), (.connectionLost, .retry),
+        (PostgresError.Code.connectionFailed, Disposition.retry), (.connectionLost, .retry),
         (.unknownOutcome, .retry), (.rolledBack, .retry), (.cancelled, .retry), (.zeroByte, .reject),
         (.invalidConnectionString, .halt), (.unsupportedEncoding, .halt), (.protocolViolation, .halt),
         (.misuse, .halt), (.server, .halt),
     ]) func `without an SQLSTATE the kind of failure decides`(
         _ code: PostgresError.Code,
-        _ disposition: PostgresError.Disposition
+        _ disposition: Disposition
     ) {
         #expect(PostgresError(code, .execute, "any text").disposition == disposition)
     }
