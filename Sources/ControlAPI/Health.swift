@@ -43,10 +43,25 @@ package struct Health: Sendable, Equatable {
     /// The archive is unhealthy where it moves nothing until a person acts.
     package init(_ archive: ArchiveStatus) {
         trouble = archive.trouble.map { [$0] } ?? []
-        trouble += archive.types.sorted { $0.key < $1.key }.compactMap { type, of in of.halted.map { "\(type): \($0)" }
-        }
+        trouble += archive.types.sorted { $0.key < $1.key }.flatMap(Self.findings)
         status = archive.needsOperator ? .unhealthy : trouble.isEmpty ? .healthy : .degraded
         if archive.state == .starting { status = .degraded }
+    }
+
+    /// What keeps ranges of one type from being proved.
+    private static func findings(_ type: String, _ of: ArchiveStatus.OfType) -> [String] {
+        let stuck: [(Transfer.State, String)] = [
+            (.unaccounted, "hot holds other rows than its writers counted"), (.failed, "the last attempt failed"),
+        ]
+        let ranges = stuck.compactMap { state, meaning in
+            of.ranges[state].flatMap { count in
+                count == 0
+                    ? nil
+                    : "\(type): \(state.rawValue) ranges: \(count); \(meaning); nothing of them is pruned, they are "
+                        + "tried again, and GET /transfers says more"
+            }
+        }
+        return (of.halted.map { ["\(type): \($0)"] } ?? []) + ranges
     }
 
     /// The answer to `/health`; scripts grep the literal text `"status": "healthy"`.
