@@ -117,7 +117,7 @@ package actor Archiver<Tiers: ArchiveTiers> {
             if after.state == .mismatched { halted.insert(after.type) }
             ledger.removeAll { $0.id == after.id }
             ledger.append(after)
-            board.update { $0.count(ledger, types: names) }
+            board.update { $0.count(ledger, types: [after.type]) }
         }
         board.update {
             $0.passes += 1
