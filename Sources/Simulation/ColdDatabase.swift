@@ -42,6 +42,9 @@ package actor ColdDatabase {
     var lastCopy: [RangeKey: [MemoryRow]] = [:]
     private var copies = 0
     package private(set) var ledger: [Transfer] = []
+    private var indices: [RangeKey: Int] = [:]
+    /// The last transfer that was recorded as mismatched or unaccounted: without damage there is none.
+    package private(set) var halted: Transfer?
     private(set) var manifests: [Manifest] = []
     var lease = (token: Int64(0), holder: String?.none, expiresAt: Timestamp(micros: 0))
     private(set) var fence: Int64 = 0
@@ -90,7 +93,12 @@ package actor ColdDatabase {
     // MARK: Ledger
 
     private func index(of transfer: Transfer) -> Int? {
-        ledger.firstIndex { $0.type == transfer.type && $0.range == transfer.range }
+        indices[RangeKey(type: transfer.type, range: transfer.range)]
+    }
+
+    private func append(_ transfer: Transfer) {
+        indices[RangeKey(type: transfer.type, range: transfer.range)] = ledger.count
+        ledger.append(transfer)
     }
 
     /// Writes the ledger row; what an operator asked for stays as it is.
@@ -98,8 +106,9 @@ package actor ColdDatabase {
         var row = transfer
         row.updatedAt = clock.timestamp
         changed.insert(transfer.type)
+        if row.state == .mismatched || row.state == .unaccounted { halted = row }
         guard let index = index(of: transfer) else {
-            ledger.append(row)
+            append(row)
             return
         }
         row.id = ledger[index].id
@@ -112,7 +121,7 @@ package actor ColdDatabase {
         guard let index = index(of: transfer) else {
             var row = Transfer(id: transfer.id, type: transfer.type, range: transfer.range)
             row.failed(detail)
-            ledger.append(row)
+            append(row)
             return
         }
         ledger[index].failed(detail)
@@ -133,7 +142,7 @@ package actor ColdDatabase {
             row.staging = nil
         }
         if [.mismatched, .failed, .unaccounted].contains(row.state) { row.state = .planned }
-        if let index { ledger[index] = row } else { ledger.append(row) }
+        if let index { ledger[index] = row } else { append(row) }
     }
 
     func recordVerified(_ transfer: Transfer) -> Transfer {

@@ -265,5 +265,11 @@ package actor HotDatabase {
         }
     }
 
+    /// Takes away a row and tells nobody, as a user's DELETE or a failing disk does.
+    package func loseRow(of type: String, in range: TimeRange) {
+        if let row = tables[type]?.rows(in: range).first { tables[type]?.remove(row) }
+        changed.insert(type)
+    }
+
     package var quarantineCount: Int { quarantine.count }
 }

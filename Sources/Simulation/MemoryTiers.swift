@@ -76,8 +76,11 @@ extension ColdDatabase {
     }
 
     func releaseLease(_ token: Int64, _ holder: String) {
-        if lease.token == token, lease.holder == holder { lease.expiresAt = Timestamp(micros: 0) }
+        if lease.token == token, lease.holder == holder { expireLease() }
     }
+
+    /// The lease is free for whoever asks first.
+    package func expireLease() { lease.expiresAt = Timestamp(micros: 0) }
 }
 
 /// The cold tier in memory as the archiver sees it, in one fenced session.

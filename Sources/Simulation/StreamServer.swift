@@ -18,8 +18,6 @@ package actor StreamServer {
         package static let hidesLostDeliveries = Flaws(rawValue: 1)
         /// A consumer goes on from the acknowledged floor instead of from the position: a durable.
         package static let resumesConsumers = Flaws(rawValue: 2)
-        /// The stream's creation time stays the same when it is made again.
-        package static let hidesCreation = Flaws(rawValue: 4)
     }
 
     private struct Consumer {
@@ -65,8 +63,9 @@ package actor StreamServer {
 
     /// Deletes a stream with all its consumers and makes it again, empty.
     package func recreateStream(_ name: String) {
-        let created = flaws.contains(.hidesCreation) ? streams[name]?.created : nil
-        streams[name] = Stream(created: created ?? now.advanced(byMicros: 1))
+        // A microsecond later at least: no two lives of a stream begin at one instant.
+        let created = max(now, streams[name]?.created.advanced(byMicros: 1) ?? now)
+        streams[name] = Stream(created: created)
     }
 
     /// Stores a message; no two have the same time.
@@ -102,6 +101,9 @@ package actor StreamServer {
     package func restart() { life += 1 }
 
     package func setClock(aheadBy micros: Int64) { skewMicros = micros }
+
+    /// How many consumers a stream has.
+    package func consumers(of name: String) -> Int { streams[name]?.consumers.count ?? 0 }
 
     package func messages(of name: String) -> [Message] { streams[name]?.messages ?? [] }
 

@@ -23,22 +23,22 @@ package actor World {
     }
 
     package nonisolated let trace: Trace
-    private let options: Options
+    let options: Options
     private let seed: UInt64
     let clock: ManualClock
     let server: StreamServer
     let hot: HotDatabase
     let cold: ColdDatabase
-    private let policy: ArchivePolicy
-    private let lanes: [LaneSettings]
+    let policy: ArchivePolicy
+    let lanes: [LaneSettings]
     private let ids = Counter()
     private var generator: SeededGenerator
     private var feed: Feed
     private var recent: [FeedMessage] = []
-    private var publications: Publications
+    var publications: Publications
     private var coldBefore: [String: RowSet] = [:]
-    private var ingest: [IngestProcess] = []
-    private var archive: [ArchiveProcess] = []
+    var ingest: [IngestProcess] = []
+    var archive: [ArchiveProcess] = []
     private var processes: UInt64 = 0
     private var extras = 0
     private var isInterrupting = false
@@ -88,10 +88,10 @@ package actor World {
         return lanes
     }
 
-    private static let shared = "MARKET_DATA"
-    private var streams: [String] { Set(lanes.map(\.source.stream)).sorted() }
+    static let shared = "MARKET_DATA"
+    var streams: [String] { Set(lanes.map(\.source.stream)).sorted() }
 
-    private func draw(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &generator) }
+    func draw(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &generator) }
 
     // MARK: Running
 
@@ -108,7 +108,7 @@ package actor World {
         }
     }
 
-    private func start() async {
+    func start() async {
         guard ingest.isEmpty else { return }
         for stream in streams { await server.createStream(stream) }
         for index in 0..<2 {
@@ -122,7 +122,7 @@ package actor World {
         return Faults(seed: seed &+ processes &* 7_919, share: options.faultShare)
     }
 
-    private func newIngest(_ index: Int) -> IngestProcess {
+    func newIngest(_ index: Int) -> IngestProcess {
         IngestProcess(
             name: "ingest \(index)",
             lanes: lanes,
@@ -135,7 +135,7 @@ package actor World {
         )
     }
 
-    private func newArchive(_ index: Int) -> ArchiveProcess {
+    func newArchive(_ index: Int) -> ArchiveProcess {
         let faults = newFaults()
         faults.interrupt { [weak self] _ in await self?.interrupt(index) }
         return ArchiveProcess(
@@ -246,7 +246,7 @@ package actor World {
         await followPosition(of: lanes[lane].source)
     }
 
-    private func followPosition(of source: SourceID) async {
+    func followPosition(of source: SourceID) async {
         guard let position = await hot.position(of: source) else { return }
         let time = await server.time(of: position.sequence, in: source.stream)
         let isCurrent = time != nil && time == position.messageTime
@@ -289,168 +289,27 @@ package actor World {
         )
     }
 
-    // MARK: Trouble
-
-    private func trouble() async {
-        guard options.faultShare > 0 else { return }
-        let stream = streams[draw(streams.count)]
-        switch draw(16) {
-        case 0..<2: await discard(stream)
-        case 2: await recreate(stream)
-        case 3: await restore(stream)
-        case 4:
-            trace.add("  the server restarts")
-            await server.restart()
-        case 5..<8:
-            let skew = Int64(draw(5) - 2) * 7_000_000
-            trace.add("  the server's clock is \(skew) us ahead")
-            await server.setClock(aheadBy: skew)
-        default:
-            let ends = draw(2) == 0
-            trace.add("  ending a session \(ends ? "ends it" : "leaves it alive")")
-            await hot.setEndsSessions(ends)
-            await cold.setEndsSessions(ends)
-        }
-    }
-
-    /// The stream discards its oldest messages, read or not.
-    private func discard(_ stream: String) async {
-        let held = await server.messages(of: stream)
-        guard let first = held.first?.sequence else { return }
-        let below = first + UInt64(draw(held.count + 1))
-        trace.add("  \(stream) discards below \(below)")
-        trace.count("stream discarded")
-        // A lane of a shared stream that goes on reading cannot see this hole: its consumer simply goes on. Where the
-        // lanes start over, it is seen by comparing the position with the stream's first sequence.
-        if stream == Self.shared { await server.restart() }
-        await server.discard(below: below, of: stream)
-        guard below > first else { return }
-        publications.lost(stream, 0...(below - 1), gaps: await hot.gaps.count)
-    }
-
-    private func recreate(_ stream: String) async {
-        trace.add("  \(stream) is made again")
-        trace.count("stream recreated")
-        await server.recreateStream(stream)
-        publications.lost(stream, 0...UInt64.max, gaps: await hot.gaps.count)
-    }
-
-    /// The stream comes back as it was some messages ago.
-    private func restore(_ stream: String) async {
-        let held = await server.messages(of: stream)
-        guard held.count > 1, await canTellRegression(stream, held) else { return }
-        let kept = held[draw(held.count - 1)].sequence
-        trace.add("  \(stream) goes back to \(kept)")
-        trace.count("stream went back")
-        await server.restore(stream, through: kept)
-        publications.lost(stream, (kept + 1)...UInt64.max, gaps: await hot.gaps.count)
-    }
-
-    /// A position whose message is gone has nothing to be compared by once the stream has grown past it again.
-    private func canTellRegression(_ stream: String, _ held: [StreamServer.Message]) async -> Bool {
-        for lane in lanes where lane.source.stream == stream {
-            guard let position = await hot.position(of: lane.source) else { continue }
-            guard position.messageTime != nil, held.contains(where: { $0.sequence == position.sequence }) else {
-                return false
-            }
-        }
-        return true
-    }
-
     // MARK: Checking
 
-    private func check() async throws(Invariants.Violation) {
+    func check() async throws(Invariants.Violation) {
         if let failure { throw failure }
-        for lane in lanes { await followPosition(of: lane.source) }
         let changed = await hot.takeChanges().union(await cold.takeChanges())
         for type in changed.sorted() {
             let evidence = await evidence(of: type)
             try Invariants.check(evidence, coldBefore: coldBefore[type])
             coldBefore[type] = evidence.cold
         }
-        for transfer in await cold.ledger where transfer.state == .mismatched || transfer.state == .unaccounted {
+        if let transfer = await cold.halted {
             let detail = "\(transfer.range) is \(transfer.state): \(transfer.error ?? "")"
             throw Invariants.Violation(rule: .provedBeforePruned, type: transfer.type, detail: detail)
         }
     }
 
-    private func evidence(of type: String) async -> Evidence {
+    func evidence(of type: String) async -> Evidence {
         var evidence = publications.evidence[type] ?? Evidence(type: type)
         await hot.describe(&evidence)
         await cold.describe(&evidence)
         return evidence
-    }
-
-    // MARK: The end
-
-    /// Ends all faults, lets everything be read and moved, and compares the tiers with what was published.
-    package func converge() async throws(Invariants.Violation) -> SetReport {
-        await start()
-        await endFaults()
-        for round in 0..<40 {
-            trace.add("round \(round) at \(clock.timestamp.micros)")
-            if await settleOnce() { break }
-            try await check()
-        }
-        try await check()
-        let before = await (cold.ledger, hot.newestEvent())
-        _ = await settleOnce()
-        let after = await cold.ledger
-        guard before.0.map(\.state) == after.map(\.state), before.0.map(\.manifest) == after.map(\.manifest) else {
-            throw Invariants.Violation(rule: .provedBeforePruned, type: "all", detail: "a second pass moved something")
-        }
-        return try await audit()
-    }
-
-    private func endFaults() async {
-        trace.add("no more faults")
-        await server.setClock(aheadBy: 0)
-        await hot.setEndsSessions(true)
-        await cold.setEndsSessions(true)
-        for index in 0..<2 {
-            await ingest[index].die(sessionsLinger: false)
-            archive[index].faults.kill()
-            ingest[index] = newIngest(index)
-            archive[index] = newArchive(index)
-            ingest[index].faults.stop()
-            archive[index].faults.stop()
-            archive[index].faults.interrupt(with: nil)
-        }
-        clock.advance(by: .seconds(3_600))
-    }
-
-    /// Drains every lane and archives once; true where nothing is left to do.
-    private func settleOnce() async -> Bool {
-        let before = await cold.ledger.map(\.state)
-        for lane in lanes.indices {
-            for _ in 0..<2_000 {
-                await ingest[0].step(lane, prefersCommit: true)
-                if await ingest[0].isDrained(lane) { break }
-            }
-        }
-        await archive[0].step(.work)
-        await archive[0].step(.work)
-        let after = await cold.ledger
-        return before == after.map(\.state) && after.allSatisfy { $0.state == .verified || $0.state == .pruned }
-    }
-
-    private func audit() async throws(Invariants.Violation) -> SetReport {
-        let excused = publications.excused(by: await hot.gaps)
-        var checker = SetChecker<String>()
-        var found: Set<String> = []
-        for type in options.catalog.types {
-            let evidence = await evidence(of: type.name)
-            try Invariants.checkConverged(evidence, except: excused)
-            let rows = Set(evidence.hot.rows.keys).union(evidence.cold.rows.keys)
-            for identity in rows { checker.store(identity) }
-            for identity in evidence.quarantined { checker.quarantine(identity) }
-            found.formUnion(rows)
-            found.formUnion(evidence.quarantined)
-        }
-        for entry in publications.entries where found.contains(entry.identity) || !excused.contains(entry.identity) {
-            checker.publish(entry.identity)
-        }
-        return checker.report
     }
 }
 

@@ -92,6 +92,7 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
 
     private func passes(_ token: Int64, until stop: Latch) async throws {
         while !stop.isOpen {
+            try Task.checkCancellation()
             let next = clock.now.advanced(by: interval)
             do throws(StoreError) {
                 try await archiver.pass(token: token) { stop.isOpen }

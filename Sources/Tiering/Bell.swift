@@ -29,6 +29,8 @@ package final class Bell: Sendable {
             try await group.next()
             group.cancelAll()
         }
+        // Of the three only the sleep tells of a cancellation, and it may not have been the first to end.
+        try Task.checkCancellation()
     }
 
     /// Returns at the first ring, or when `stop` opens.

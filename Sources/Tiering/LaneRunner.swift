@@ -76,9 +76,9 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     private func start(_ session: Hot.Session, at claimed: Position) async throws -> Open {
         let source = settings.source
         if let old = claimed.consumer { try await streams.deleteConsumer(named: old, of: source.stream) }
-        var (consumer, state, resumption) = try await makeConsumer(session, at: claimed)
+        var made = try await makeConsumer(session, at: claimed)
         var cursor: LaneCursor
-        switch resumption {
+        switch made.resumption {
         case .resume(let sequence, let gap):
             cursor = cursorAt(claimed.epoch, claimed.sequence, claimed.messageTime)
             if let gap {
@@ -91,14 +91,17 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             }
         case .newEpoch(let epoch, let sequence, let gap):
             if let gap { report(.gap(source, gap)) }
-            guard try await session.startEpoch(epoch, created: state.created, at: sequence, gap: gap) else {
+            let created = made.state.created
+            guard try await session.startEpoch(epoch, created: created, at: sequence, gap: gap) else {
                 throw LostLane()
             }
-            await consumer.close()
-            try await streams.deleteConsumer(named: consumer.name, of: source.stream)
-            let position = Position(streamCreated: state.created, epoch: epoch, sequence: sequence)
-            (consumer, state, resumption) = try await makeConsumer(session, at: position)
-            guard case .resume(sequence, nil) = resumption else {
+            await made.consumer.close()
+            try await streams.deleteConsumer(named: made.name, of: source.stream)
+            made = try await makeConsumer(
+                session,
+                at: Position(streamCreated: created, epoch: epoch, sequence: sequence)
+            )
+            guard case .resume(sequence, nil) = made.resumption else {
                 throw Restart(reason: "the stream changed while an epoch was being started")
             }
             cursor = cursorAt(epoch, sequence, nil)
@@ -115,8 +118,8 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         }
         return Open(
             session: session,
-            consumer: consumer,
-            created: state.created,
+            consumer: made.consumer,
+            created: made.state.created,
             cursor: cursor,
             heartbeatAt: clock.now.advanced(by: settings.heartbeat)
         )
@@ -126,11 +129,15 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         LaneCursor(epoch: epoch, sequence: sequence, messageTime: time, isShared: settings.isShared)
     }
 
+    private struct Made {
+        let name: String
+        let consumer: Streams.Consumer
+        let state: StreamState
+        let resumption: Resumption
+    }
+
     /// Makes a consumer under a new random name, recorded before it exists, and *then* looks at the stream.
-    private func makeConsumer(
-        _ session: Hot.Session,
-        at position: Position
-    ) async throws -> (Streams.Consumer, StreamState, Resumption) {
+    private func makeConsumer(_ session: Hot.Session, at position: Position) async throws -> Made {
         let source = settings.source
         let name = "thermocline-\(settings.type.name)-\(RandomID.hex(digits: 16))"
         guard try await session.recordConsumer(name) else { throw LostLane() }
@@ -147,7 +154,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             timeAtPosition: time,
             isShared: settings.isShared
         )
-        return (consumer, state, resumption)
+        return Made(name: name, consumer: consumer, state: state, resumption: resumption)
     }
 
     /// Reads until `isStopping`, one batch being committed while the next is gathered.

@@ -18,13 +18,19 @@ package struct LaneService<Streams: MessageStreams, Hot: HotTier, C: Clock>: Ser
         var retry = Backoff(first: .milliseconds(100), limit: .seconds(5))
         var halt = Backoff(first: .seconds(1), limit: .seconds(30))
         while !stop.isOpen && !Task.isCancelled {
+            let begun = clock.now
             do {
-                if try await runner.ingest(until: stop) { retry.reset() }
-                halt.reset()
+                // False where another instance holds the lane: asked again until it stops.
+                _ = try await runner.ingest(until: stop)
                 if stop.isOpen { break }
                 try await stop.wait(for: .seconds(1), clock: clock)
             } catch {
                 if Task.isCancelled { break }  // no failure: the grace is over
+                // What ran longer than the longest wait did work, and this failure is a first one.
+                if begun.duration(to: clock.now) > halt.limit {
+                    retry.reset()
+                    halt.reset()
+                }
                 let wait = await runner.failed(error) == .halt ? halt.next() : retry.next()
                 try await stop.wait(for: wait, clock: clock)
             }
