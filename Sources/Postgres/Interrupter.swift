@@ -1,7 +1,7 @@
 internal import CPostgres
 internal import Dispatch
 internal import Glibc
-internal import Synchronization
+internal import Platform
 
 /// Ends what a connection is doing from outside its thread.
 ///
@@ -13,16 +13,16 @@ final class Interrupter: Sendable {
     /// 100 ms: a cancel takes about 3 ms, and a lost one may cost no more than a blink.
     private static let repeatInterval = DispatchTimeInterval.milliseconds(100)
 
-    private let running = Mutex<UInt64?>(nil)
+    private let running = Locked<UInt64?>(nil)
     /// Locked while a request is on its way, which `leave` waits for; this is why I/O happens under it.
-    private let key: Mutex<CancelKey>
+    private let key: Locked<CancelKey>
     /// A descriptor of our own for the connection's socket: libpq's may be closed and used anew at any moment.
-    private let socket: Mutex<Socket>
+    private let socket: Locked<Socket>
     private let patience: DispatchTimeInterval
 
     init(_ key: consuming CancelKey, _ socket: consuming Socket, patience: Duration) {
-        self.key = Mutex(key)
-        self.socket = Mutex(socket)
+        self.key = Locked(key)
+        self.socket = Locked(socket)
         self.patience = .milliseconds(Int(patience / .milliseconds(1)))
     }
 

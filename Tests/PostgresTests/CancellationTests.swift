@@ -50,7 +50,7 @@ import Testing
         let slow = "SELECT n, CASE n WHEN 50000 THEN pg_sleep(60)::text END FROM generate_series(1, 100000) n"
         try await connection.beginCopyOut("COPY (\(slow)) TO STDOUT (FORMAT binary)")
         let (error, _) = try await cancel(connection, once: "wait_event = 'PgSleep'") { () throws(PostgresError) in
-            while try await connection.nextCopyChunk(atMost: 1_000) != nil {}
+            while try await connection.nextCopyChunk(atMost: 1 << 20) != nil {}
         }
         #expect(error?.code == .cancelled)
         await connection.rollback()
