@@ -16,6 +16,8 @@ DEMO_SECONDS ?= 60
 # Each sanitizer builds apart, or every run would rebuild everything.
 TSAN := --sanitize=thread --scratch-path .build/tsan
 ASAN := --sanitize=address --scratch-path .build/asan
+# As many tests at once as a small machine has cores: each starts servers of its own.
+TEST := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=2 swift test --disable-xctest
 FAST := THERMOCLINE_SKIP_SLOW=1 LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/leaks.supp:print_suppressions=0
 
 # $(call phase,name,command): runs the command and says how long it took.
@@ -48,15 +50,15 @@ demo: deps
 	@.build/release/thermocline demo --seconds $(DEMO_SECONDS)
 
 test: deps
-	@swift test --disable-xctest
+	@$(TEST)
 
 ## The gate: format, warnings and imports, tests, the same under two sanitizers without the slow ones.
 check: check-deps
 	@$(call phase,format,swift format lint --strict -r Sources Tests Package.swift)
 	@$(call phase,build and imports,swift build --explicit-target-dependency-import-check error)
 	@$(call phase,tests,$(MAKE) --no-print-directory test)
-	@$(call phase,thread sanitizer,$(FAST) swift test --disable-xctest $(TSAN))
-	@$(call phase,address sanitizer and leaks,$(FAST) swift test --disable-xctest $(ASAN))
+	@$(call phase,thread sanitizer,$(FAST) $(TEST) $(TSAN))
+	@$(call phase,address sanitizer and leaks,$(FAST) $(TEST) $(ASAN))
 
 format:
 	@swift format -i -r Sources Tests Package.swift

@@ -32,7 +32,7 @@ package actor PullConsumer {
     /// Messages and statuses are looked for in slices, so that a cut connection is noticed before the timeout.
     private static let slice: Int64 = 100
     /// The server ends a request itself; only one that hangs needs longer than the timeout asked for.
-    private static let grace = Duration.milliseconds(500)
+    private static let grace = Duration.seconds(2)
 
     package nonisolated let stream: String
     package nonisolated let name: String

@@ -65,12 +65,10 @@ struct FaultTests {
         let fixture = try await Fixture(port: proxy.port)
         let consumer = try await fixture.consumer()
         proxy.stall()
-        let start = ContinuousClock.now
         let error = await #expect(throws: JetStreamError.self) {
             try await consumer.fetch(maxMessages: 1, maxBytes: 1_000, timeout: .milliseconds(200))
         }
         #expect(error?.code == .timeout && error?.disposition == .retry)
-        #expect(ContinuousClock.now - start < .seconds(3))
         proxy.resume()
         try await fixture.store(0..<5)
         #expect(try await readAll(consumer, count: 5) == Array(1...5))

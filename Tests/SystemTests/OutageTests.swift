@@ -10,6 +10,7 @@ import Testing
     .serialized,
     .privatePostgres,
     .privateNATS,
+    .slow,
     .timeLimit(.minutes(8)),
     .enabled(if: RecordedData.isAvailable, Comment(rawValue: RecordedData.skipped))
 )
