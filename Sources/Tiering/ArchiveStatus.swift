@@ -49,8 +49,8 @@ package struct ArchiveStatus: Sendable, Equatable {
     }
 
     private static func explain(_ transfer: Transfer) -> String {
-        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or pruned "
-            + "until it is asked for again with POST /transfers"
+        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
+            + "pruned until it is asked for again with POST /transfers"
     }
 }
 

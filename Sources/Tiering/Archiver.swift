@@ -172,9 +172,9 @@ package actor Archiver<Tiers: ArchiveTiers> {
         let held = try await sessions.target.manifests(pruned.map(\.manifest))
         guard let lost = pruned.first(where: { held[$0.manifest] != $0.sha256 }) else { return }
         let detail =
-            "hot pruned \(lost.type) \(lost.range) on the strength of manifest \(lost.manifest), which cold does not hold: "
-            + "cold was restored from an older backup, or is another database. Nothing was moved or pruned. Restore the "
-            + "newest backup of cold, or point cold.postgres at the right database."
+            "hot pruned \(lost.type) \(lost.range) on the strength of manifest \(lost.manifest), which cold does not "
+            + "hold: cold was restored from an older backup, or is another database. Nothing was moved or pruned. "
+            + "Restore the newest backup of cold, or point cold.postgres at the right database."
         report(.archiveLost(detail))
         throw StoreError(.corrupt, .halt, tier: "cold", operation: "check manifests", detail: detail)
     }

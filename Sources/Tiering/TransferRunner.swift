@@ -33,7 +33,8 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             case .prune: transfer = try await prune(transfer, type: type)
             }
             progress(transfer)
-            if transfer.state == before.state { break }  // declined, or hot changed: the next pass looks again
+            // Declined, unaccounted, or hot changed: the next pass looks again.
+            if transfer.state == before.state || transfer.state == .unaccounted { break }
         }
         return transfer
     }
@@ -68,7 +69,8 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
                 await copy.abandon()
                 var transfer = transfer
                 transfer.failed(
-                    "hot's activity says \(snapshot.expectedRows) rows, its snapshot held \(hot.rows); nothing was copied",
+                    "hot's activity says \(snapshot.expectedRows) rows, its snapshot held \(hot.rows); "
+                        + "nothing was copied",
                     unaccounted: true
                 )
                 try await target.record(transfer)
