@@ -127,9 +127,11 @@ package struct PostgresSource: ArchiveSource {
         var deleted = DeletedRows(type: type, bucketMicros: settings.bucketMicros)
         while let chunk = try await next(operation) { try deleted.add(chunk) }
         guard deleted.summary == verified else {
-            let now = try await at("hot", operation) { () throws(PostgresError) in
-                try await activity(of: type, in: range).0
+            // An earlier prune of ours may have been committing while this one waited for its rows.
+            let (logged, now) = try await at("hot", operation) { () throws(PostgresError) in
+                (try await connection.execute(HotSQL.findPrune, key).scalar, try await activity(of: type, in: range).0)
             }
+            if let logged { return .already(rows: Int(logged) ?? 0) }
             return now == transfer.stamp ? .altered(found: deleted.summary) : .late
         }
         let buckets = deleted.buckets.sorted { $0.key < $1.key }

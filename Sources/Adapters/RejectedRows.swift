@@ -6,8 +6,7 @@ import Tiering
 /// Finds, by bisecting, the rows of a batch that the database rejects whatever stands beside them.
 ///
 /// Everything is tried in transactions that are rolled back. A row is to blame only where it fails alone and another
-/// row
-/// alone succeeds: a batch that fails alike says something about the table, not about its rows.
+/// row alone succeeds: a batch that fails alike says something about the table, not about its rows.
 struct RejectedRows {
     let type: RecordType
     let connection: PostgresConnection

@@ -35,8 +35,7 @@ extension Invocation {
     /// Reads the arguments that follow the program's name.
     ///
     /// Flags may stand before or after the command, as `--flag value` or `--flag=value`. `--help` and `--version`
-    /// become
-    /// the commands `help` and `version`.
+    /// become the commands `help` and `version`.
     package init(parsing arguments: [String]) throws(UsageError) {
         var words: [String] = []
         var given: [(flag: Flag, value: String)] = []

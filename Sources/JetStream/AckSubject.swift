@@ -1,8 +1,7 @@
 /// Where a delivered message stands, read from its reply subject.
 ///
 /// `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time ns>.<pending>`, or with domain and
-/// account
-/// after `ACK` and perhaps a token at the end. Names hold no dots.
+/// account after `ACK` and perhaps a token at the end. Names hold no dots.
 /// Source: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
 struct AckSubject: Equatable {
     let deliveryCount: UInt64

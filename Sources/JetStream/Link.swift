@@ -25,8 +25,7 @@ package struct ConnectionOptions: Sendable {
 /// One connection to NATS, shared by the actors that use it; closed with the last of them.
 ///
 /// The library reconnects for ever on its own and restores the subscriptions. What was on its way is lost then, so
-/// users compare
-/// `reconnects`.
+/// users compare `reconnects`.
 final class Link: @unchecked Sendable {
     // @unchecked: cnats locks natsConnection and jsCtx itself; "the library is thread-safe" (nats.h, nats_Open).
     private let connection: ConnectionHandle

@@ -4,9 +4,8 @@ internal import Platform
 /// Reads the messages of one consumer, on a thread of its own; `fetch` blocks that thread only.
 ///
 /// Its requests are its own and not the library's `natsSubscription_Fetch`: that tells a deleted consumer from a
-/// message that is too
-/// large only by the text of a status, and may write past its list when messages of an earlier request come late. Here
-/// each request has a reply subject of its own, so a late status is known as one.
+/// message that is too large only by the text of a status, and may write past its list when messages of an earlier
+/// request come late. Here each request has a reply subject of its own, so a late status is known as one.
 /// Source: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-13.md
 package actor PullConsumer {
     /// A subscription, as shared with `close`, which ends a fetch from another thread.
@@ -63,8 +62,7 @@ package actor PullConsumer {
     /// Returns what is there, at once; if nothing is, waits for the first message, and returns nothing after `timeout`.
     ///
     /// At most `maxMessages` and about `maxBytes`; a message that is larger comes alone. Gathering a batch out of
-    /// crumbs
-    /// is the caller's. `close` ends it early.
+    /// crumbs is the caller's. `close` ends it early.
     /// Throws: `.disconnected`, `.consumerNotFound`, `.timeout`, `.dropped`, `.protocolViolation` (each: new consumer),
     /// `.closed`.
     package func fetch(maxMessages: Int, maxBytes: Int, timeout: Duration) throws(JetStreamError) -> Delivery {

@@ -51,5 +51,6 @@ package final class Latch: Sendable {
             try await group.next()
             group.cancelAll()
         }
+        try Task.checkCancellation()
     }
 }

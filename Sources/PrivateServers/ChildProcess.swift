@@ -5,10 +5,9 @@ internal import Synchronization
 /// A program started by us in the foreground: no shell, own log file, and dead at the latest when we are.
 ///
 /// `setpriv --pdeathsig KILL` makes the kernel kill it with us, however we end. The kernel means by "parent" the
-/// *thread*
-/// that started it (prctl(2)), and the threads of a pool come and go; so each child has a thread that starts it, waits
-/// for
-/// it and reaps it. The child leads a process group of its own: Ctrl-C in a terminal reaches us, not our servers.
+/// *thread* that started it (prctl(2)), and the threads of a pool come and go; so each child has a thread that starts
+/// it, waits for it and reaps it. The child leads a process group of its own: Ctrl-C in a terminal reaches us, not our
+/// servers.
 package final class ChildProcess: Sendable {
     package enum ExitStatus: Sendable, Equatable {
         case exited(Int32)

@@ -6,8 +6,7 @@ package enum LoopbackPort {
     /// connections.
     ///
     /// From inside that range another program's connection could take the port while its server is down, and a client
-    /// that
-    /// reconnects for ever could even connect to itself (TCP simultaneous open).
+    /// that reconnects for ever could even connect to itself (TCP simultaneous open).
     /// Throws: `.refused` when 200 random ports are all taken.
     package static func free() throws(ServerError) -> UInt16 {
         for _ in 0..<200 {

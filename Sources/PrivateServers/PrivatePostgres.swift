@@ -4,8 +4,7 @@ internal import Synchronization
 /// A PostgreSQL server of our own: fresh cluster in its own directory, Unix socket there, gone at the end.
 ///
 /// Nobody but this machine's users reach it; it trusts them. `fsync` is off unless asked for: a `kill -9` of the
-/// processes loses
-/// nothing then either, only a power cut would.
+/// processes loses nothing then either, only a power cut would.
 package actor PrivatePostgres {
     package struct Settings: Sendable {
         /// Listens on a free port of 127.0.0.1 as well, for a `FaultProxy` or a reader outside.

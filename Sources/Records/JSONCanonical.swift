@@ -1,8 +1,7 @@
 /// JSON in one spelling: what PostgreSQL's `jsonb` prints, with exact numbers and without their needless zeros.
 ///
 /// Members are ordered by length of key, then bytes; equal documents are equal bytes. A key that stands twice with
-/// different
-/// values is refused, because `jsonb` would keep one of them silently.
+/// different values is refused, because `jsonb` would keep one of them silently.
 struct JSONCanonical {
     let depth: Int
     let digits: Int

@@ -12,10 +12,9 @@ struct JSONValue: Hashable, Sendable {
 
 /// A strict RFC 8259 scanner: moves over bytes, keeps nothing, allocates nothing.
 ///
-/// It refuses whatever PostgreSQL could not store or another parser could read otherwise: bytes that are not UTF-8, NUL
-/// in
-/// text, lone surrogates, leading zeros, comments, a byte order mark. The bytes are handed to each call, always the
-/// same.
+/// It refuses whatever PostgreSQL could not store or another parser could read otherwise: bytes that are not UTF-8,
+/// NUL in text, lone surrogates, leading zeros, comments, a byte order mark. The bytes are handed to each call, always
+/// the same.
 /// Source: https://www.rfc-editor.org/rfc/rfc8259
 struct JSONScanner {
     var position: Int

@@ -1,10 +1,8 @@
 /// What makes two rows of a type the same: the canonical bytes of their natural key and of their content.
 ///
 /// Equal bytes are equal values: `numeric` without scale and needless zeros, arrays as lists of elements, `jsonb` in
-/// one
-/// spelling, null distinct from everything but null. Keys begin with `ts` in an order that `memcmp` respects, and text
-/// in
-/// them sorts like `COLLATE "C"`.
+/// one spelling, null distinct from everything but null. Keys begin with `ts` in an order that `memcmp` respects, and
+/// text in them sorts like `COLLATE "C"`.
 package struct RowIdentity: Sendable {
     private let contentKinds: [Column.Kind]
     private let keyFields: [Int]

@@ -70,8 +70,7 @@ extension Timestamp: CustomStringConvertible {
     /// nanoseconds.
     ///
     /// Within 1973 to 5138 no two units overlap, and the window of event time is far narrower. Digits below a
-    /// microsecond
-    /// are cut.
+    /// microsecond are cut.
     init?(number: DecimalText, _ bytes: Span<UInt8>) {
         guard let whole = number.scaled(bytes, by: 0),
             let micros = number.scaled(bytes, by: Self.decimalsToMicros(whole))

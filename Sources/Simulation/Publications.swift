@@ -13,8 +13,8 @@ struct Publications: Sendable {
         let identity: String
         /// The stream lost it before it was stored; it must be listed as a gap that is newer than so many others.
         var goneAfterGaps: Int?
-        /// Lost where nobody could know of it: before the source was read for the first time, or above the position
-        /// of a stream that went back no further than there.
+        /// It was lost where nobody could know of it: before the source was read for the first time, or above the
+        /// position, by a stream that went back no further than there.
         var isForgotten = false
     }
     /// How far a source is known to be stored.

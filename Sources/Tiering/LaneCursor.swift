@@ -3,9 +3,8 @@ package import Records
 /// Which delivered messages a lane takes: the rule that makes "read once, in order, nothing skipped" checkable.
 ///
 /// A consumer is read from its first message to its end. A redelivery, a hole in the consumer's own sequence or a
-/// stream
-/// sequence that does not rise means that something was delivered and not received: the lane then throws away what it
-/// has and starts a new consumer from the position in the database.
+/// stream sequence that does not rise means that something was delivered and not received: the lane then throws away
+/// what it has and starts a new consumer from the position in the database.
 package struct LaneCursor: Sendable, Equatable {
     package private(set) var epoch: Int64
     /// Stream sequence of the last message taken.

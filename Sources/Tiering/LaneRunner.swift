@@ -298,6 +298,10 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         guard state.created == lane.created, state.lastSequence >= lane.cursor.sequence else {
             throw Restart(reason: "the stream is not the one this consumer was made on")
         }
+        guard state.firstSequence <= lane.cursor.sequence + 1 else {
+            // On a shared stream no hole tells of it; a lane that is opened again lists it.
+            throw Restart(reason: "the stream discarded messages that were not read yet")
+        }
         let time = now()
         board.update(settings.source) { $0.stream = state }
         guard isIdle else { return }

@@ -34,7 +34,8 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             case .prune: transfer = try await prune(transfer, type: type)
             }
             progress(transfer)
-            if transfer.state == before.state { break }  // declined, or hot changed: the next pass looks again
+            // Declined, unaccounted, or hot changed: the next pass looks again.
+            if transfer.state == before.state || transfer.state == .unaccounted { break }
         }
         return transfer
     }

@@ -40,7 +40,6 @@ import Testing
                 #expect(report.isExact)
             } catch {
                 caught = error
-                print("caught", mutation.testDescription, seed, error, world.trace.steps)
             }
         }
         #expect(caught != nil)

@@ -28,7 +28,7 @@ import Testing
         let seed = Worlds.seed
         let world = Worlds.make(seed: seed)
         let report = try #require(await Self.run(world, seed: seed, steps: 10_000))
-        print("simulation: seed=\(seed) \(report)")
+        print("simulation: seed=\(seed) \(report) trace=\(String(world.trace.hash, radix: 16))")
         // A run in which nothing happens proves nothing.
         for what in [
             "published poison", "published conflict", "published late", "lane restarted", "lane lost", "lanes killed",
