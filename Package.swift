@@ -95,6 +95,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "ControlAPITests",
+            dependencies: ["ControlAPI", "HTTPServer", "Tiering", "Records", "Platform"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "ConfigurationTests",
             dependencies: ["Configuration", "Records", "Platform"],
             swiftSettings: strict

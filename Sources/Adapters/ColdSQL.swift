@@ -87,6 +87,9 @@ enum ColdSQL {
         WHERE id = 1 AND (holder = $1 OR expires_at <= now() OR expires_at > now() + 2 * $3 * interval '1 ms')
         RETURNING token
         """
+    static let raiseLease = """
+        UPDATE thermocline_store.archive_lease SET token = $3 WHERE id = 1 AND token = $1 AND holder = $2
+        """
     static let readLease = "SELECT holder, holder_host FROM thermocline_store.archive_lease WHERE id = 1"
     static let renewLease = """
         UPDATE thermocline_store.archive_lease SET expires_at = now() + $3 * interval '1 ms'

@@ -35,7 +35,13 @@ package struct Discovery: Sendable, Equatable {
             sources += found
             uncaptured[type.name] = Self.uncaptured(type, readable)
             guard found.isEmpty else { continue }
-            if creatable.contains(type.name) {
+            if let owner = streams.first(where: {
+                refused.contains($0.name) && Self.touches(type, subjects: $0.subjects)
+            }) {
+                waiting[type.name] =
+                    "stream \(owner.name) captures it, but is no limits stream: reading it would take its messages; "
+                    + "make it one, or let another stream source from it"
+            } else if creatable.contains(type.name) {
                 missing.append(type)
             } else {
                 let patterns = type.subjects.map(\.filter).joined(separator: ", ")
@@ -44,6 +50,11 @@ package struct Discovery: Sendable, Equatable {
                     + "nats.create_streams"
             }
         }
+    }
+
+    /// Notes that the stream of a type could not be created: the type waits, the others go on.
+    mutating func note(_ type: RecordType, failed detail: String) {
+        waiting[type.name] = "its stream could not be created: \(detail); this is tried again by itself"
     }
 
     private static func patterns(_ type: RecordType) -> [SubjectFilter] {

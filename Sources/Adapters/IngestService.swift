@@ -75,7 +75,7 @@ package struct IngestService: Service {
 
     package func run(until stop: Latch) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            var reading: [SourceID: Latch] = [:]
+            var reading: [SourceID: (end: Latch, ended: Latch)] = [:]
             var retry = Backoff(first: .milliseconds(200), limit: .seconds(5))
             while !stop.isOpen {
                 let wait: Duration
@@ -83,15 +83,16 @@ package struct IngestService: Service {
                     let found = try await discover()
                     // A lane whose stream is gone or now carries other types too is replaced by those found instead.
                     let sources = Set(found.sources.map(\.source))
-                    for (source, end) in reading where !sources.contains(source) {
+                    for (source, lane) in reading where !sources.contains(source) && !lane.end.isOpen {
                         log.warning("source is gone", .source("\(source)"))
-                        end.open()
-                        reading[source] = nil
+                        lane.end.open()
                     }
+                    for (source, lane) in reading where lane.ended.isOpen { reading[source] = nil }
                     for found in found.sources where reading[found.source] == nil {
-                        let (lane, end) = (lane(for: found), Latch())
-                        reading[found.source] = end
+                        let (lane, end, ended) = (lane(for: found), Latch(), Latch())
+                        reading[found.source] = (end, ended)
                         group.addTask {
+                            defer { ended.open() }
                             try await lane.run(until: end)
                             if !stop.isOpen { status.lanes.remove(found.source) }
                         }
@@ -105,7 +106,7 @@ package struct IngestService: Service {
                 }
                 try await stop.wait(for: wait, clock: ContinuousClock())
             }
-            for end in reading.values { end.open() }
+            for lane in reading.values { lane.end.open() }
             try await group.waitForAll()
         }
         await streams.close()
@@ -115,8 +116,12 @@ package struct IngestService: Service {
     private func discover() async throws(SourceError) -> Discovery {
         var found = try await look()
         if !found.missing.isEmpty {
-            for type in found.missing { try await create(type) }
+            var failures: [(RecordType, SourceError)] = []
+            for type in found.missing {
+                do throws(SourceError) { try await create(type) } catch { failures.append((type, error)) }
+            }
             found = try await look()
+            for (type, error) in failures { found.note(type, failed: "\(error)") }
         }
         if status.found(found) {
             for (type, reason) in found.waiting { log.warning("no source yet", .type(type), .detail(reason)) }

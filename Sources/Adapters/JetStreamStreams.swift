@@ -50,7 +50,11 @@ package actor JetStreamStreams: MessageStreams {
 
     /// The connection, made now if there is none yet.
     package func connected() async throws(SourceError) -> JetStreamConnection {
-        if let connection = connection.withLock({ $0 }) { return connection }
+        if let connection = connection.withLock({ $0 }) {
+            if !connection.isClosed { return connection }
+            // The library gave it up for good: only a new one will do.
+            self.connection.withLock { if $0 === connection { $0 = nil } }
+        }
         let made = try await onNATS { () throws(JetStreamError) in try await JetStreamConnection(options) }
         let kept = connection.withLock { connection in
             connection = connection ?? made
@@ -107,7 +111,7 @@ package actor JetStreamStreams: MessageStreams {
             )
             try await connection.createConsumer(source.stream, configuration)
             let pull = try PullConsumer(connection, stream: source.stream, name: name)
-            return JetStreamConsumer(pull, connection: connection)
+            return JetStreamConsumer(pull, connection: connection, acknowledges: acknowledges)
         }
     }
 
@@ -138,10 +142,12 @@ package actor JetStreamConsumer: MessageConsumer {
     package nonisolated let name: String
     private let pull: PullConsumer
     private let connection: JetStreamConnection
+    private let acknowledges: Bool
     private var unacknowledged: [(sequence: UInt64, acknowledgement: Delivery.Acknowledgement)] = []
 
-    init(_ pull: PullConsumer, connection: JetStreamConnection) {
+    init(_ pull: PullConsumer, connection: JetStreamConnection, acknowledges: Bool) {
         name = pull.name
+        self.acknowledges = acknowledges
         self.pull = pull
         self.connection = connection
     }
@@ -150,7 +156,7 @@ package actor JetStreamConsumer: MessageConsumer {
         let delivery = try await onNATS { () throws(JetStreamError) in
             try await pull.fetch(maxMessages: messages, maxBytes: bytes, timeout: min(wait, .seconds(1)))
         }
-        if let last = delivery.entries.last, let acknowledgement = delivery.acknowledgement {
+        if acknowledges, let last = delivery.entries.last, let acknowledgement = delivery.acknowledgement {
             unacknowledged.append((last.streamSequence, acknowledgement))
         }
         let entries = delivery.entries.map {

@@ -107,16 +107,8 @@ package actor PostgresLane: LaneSession {
     private func takeOutRejects(of batch: inout LaneBatch) async throws(StoreError) {
         let limit = max(100, Int(Double(batch.rows.count) * maxRejectedShare))
         let rejects = try await RejectedRows(type: type, connection: connection, limit: limit).find(in: batch.rows)
-        let sequences = Set(rejects.map(\.row.sequence))
-        _ = batch.rows.remove { sequences.contains($0.sequence) }
-        batch.quarantined += rejects.compactMap {
-            batch.quarantine(
-                $0.row.sequence,
-                reason: "rejected",
-                detail: $0.error.detail,
-                sqlState: $0.error.sqlState
-            )
-        }
+        let errors = Dictionary(uniqueKeysWithValues: rejects.map { ($0.row.sequence, $0.error) })
+        batch.takeOut(reason: "rejected") { row in errors[row.sequence].map { ($0.detail, $0.sqlState) } }
     }
 
     /// Makes the partitions that the rows need; rows beyond `hot.max_partitions` go whole to quarantine.
@@ -132,10 +124,9 @@ package actor PostgresLane: LaneSession {
         let refused = try await keeper.ensure(needed, on: connection)
         partitions = keeper
         guard !refused.isEmpty else { return }
-        let homeless = batch.rows.remove { row in refused.contains { $0.range.contains(row.ts) } }
         let detail = "\(type.name) has \(partitions.limit) partitions, as many as hot.max_partitions allows"
-        batch.quarantined += homeless.compactMap {
-            batch.quarantine($0.sequence, reason: "no_partition", detail: detail)
+        batch.takeOut(reason: "no_partition") { row in
+            refused.contains { $0.range.contains(row.ts) } ? (detail, nil) : nil
         }
     }
 
@@ -154,7 +145,11 @@ package actor PostgresLane: LaneSession {
             let stored = staging ? try await appendStaged(batch.rows) : try await appendDirect(batch.rows)
             try await add(batch.quarantined)
             try await addActivity(stored)
-            return .committed(stored: stored.count, repeated: batch.rows.count - stored.count)
+            return .committed(
+                stored: stored.count,
+                repeated: batch.repeated + batch.rows.count - stored.count,
+                quarantined: batch.quarantined.count
+            )
         }
         if let outcome { return outcome }
         return try await whoseLane()

@@ -55,6 +55,8 @@ package struct PostgresSource: ArchiveSource {
         try await session.begin(operation, .repeatableRead)
         do throws(StoreError) {
             return try await at("hot", operation) { () throws(PostgresError) in
+                // A table that somebody locks fails this attempt, instead of stopping the archive in silence.
+                _ = try await connection.execute("SET LOCAL lock_timeout = \(settings.lockTimeout.milliseconds)")
                 let (stamp, rows) = try await activity(of: type, in: range)
                 let existing = try await connection.execute(TierSQL.partitions(of: type)).rows.compactMap { $0[0] }
                 let names = Partition.covering(range, of: type).map(\.name).filter(existing.contains)

@@ -127,8 +127,7 @@ package struct PostgresTarget: ArchiveTarget {
     // MARK: Manifests
 
     package func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
-        let staging = "staging_" + transfer.id.filter { $0 != "-" }
-        return try await session.transaction("record the manifest of \(type.name)") {
+        try await session.transaction("record the manifest of \(type.name)") {
             connection throws(PostgresError) in
             let last = try await connection.execute(ColdSQL.lastManifest).rows.first
             let manifest = Manifest(
@@ -140,8 +139,9 @@ package struct PostgresTarget: ArchiveTarget {
             _ = try await connection.execute(ColdSQL.addManifest, manifest.parameters)
             var recorded = transfer
             recorded.manifest = manifest.number
+            recorded.staging = nil
             _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(recorded))
-            _ = try await connection.execute(ColdSQL.dropStaging(staging))
+            if let staging = transfer.staging { _ = try await connection.execute(ColdSQL.dropStaging(staging)) }
             return recorded
         }
     }

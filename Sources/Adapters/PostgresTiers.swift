@@ -140,11 +140,13 @@ package struct PostgresTiers: ArchiveTiers {
                 throw StoreError(.timeout, .retry, tier: tier.rawValue, operation: operation, detail: "cancelled")
             }
         }
+        var found = token
         do throws(StoreError) {
             try await at(tier.rawValue, operation) { () throws(PostgresError) in
                 try await connection.begin()
                 _ = try await connection.execute("SET LOCAL lock_timeout = \(settings.lockTimeout.milliseconds)")
                 _ = try await connection.execute(TierSQL.raiseFence, ["\(token)"])
+                found = try await connection.execute(TierSQL.readFence).scalar.flatMap(Int64.init) ?? token
                 _ = try await connection.execute(TierSQL.forgetEarlierSessions, ["\(token)"])
                 try await connection.commit()
             }
@@ -152,6 +154,24 @@ package struct PostgresTiers: ArchiveTiers {
             await connection.rollback()
             throw error
         }
+        if found > token { try await overtake(found, from: token, on: tier) }
+    }
+
+    /// Takes a token above a fence that is ahead of the lease, as where cold is new or was restored.
+    ///
+    /// Throws: always (retry): the take-over starts again under the new token.
+    private func overtake(_ fence: Int64, from token: Int64, on tier: Tier) async throws(StoreError) {
+        try await withCold("raise the lease's token") { connection throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.raiseLease, ["\(token)", holder, "\(fence + 1)"])
+        }
+        throw StoreError(
+            .timeout,
+            .retry,
+            tier: tier.rawValue,
+            operation: "take the archive over",
+            detail: "the fence there is at \(fence), ahead of the lease at \(token): cold is older, new or another "
+                + "database; going on with a higher token"
+        )
     }
 
     // MARK: Sessions

@@ -42,7 +42,9 @@ package struct RequestDesk: Service {
         do {
             switch ask {
             case .create(let request): return try await create(request)
-            case .show(let id): return .transfers(try await tiers.transfers(ColdSQL.readTransferOrRequest, [id]))
+            case .show(let id):
+                let found = try await tiers.transfers(ColdSQL.readTransferOrRequest, [id])
+                return found.isEmpty ? .unknown(id: id) : .transfers(found)
             case .list: return .transfers(try await tiers.transfers(ColdSQL.readNewest, []))
             }
         } catch let refusal as TransferRequest.Refusal {

@@ -9,21 +9,17 @@ package struct ColdAPI: Sendable {
     private let types: [RecordType]
     private let status: @Sendable () -> ArchiveStatus
     private let inbox: Inbox<ArchiveCommand>
-    /// Nobody but this machine can reach the listener; elsewhere everything that changes something is refused.
-    private let isLoopback: Bool
 
     package init(
         identity: ServiceIdentity,
         types: [RecordType],
         status: @escaping @Sendable () -> ArchiveStatus,
-        inbox: Inbox<ArchiveCommand>,
-        isLoopback: Bool
+        inbox: Inbox<ArchiveCommand>
     ) {
         self.identity = identity
         self.types = types
         self.status = status
         self.inbox = inbox
-        self.isLoopback = isLoopback
     }
 
     package var routes: [Route] {
@@ -141,17 +137,6 @@ package struct ColdAPI: Sendable {
     // MARK: Transfers
 
     private func create(_ request: HTTPRequest) -> HTTPReply {
-        guard isLoopback else {
-            return .now(
-                .error(
-                    403,
-                    code: "not_on_loopback",
-                    message:
-                        "this listener can be reached from other machines and has no tokens yet, so it changes nothing",
-                    remedy: "ask on the machine itself, with cold.listen on 127.0.0.1"
-                )
-            )
-        }
         do throws(TransferRequest.Refusal) {
             return ask(.create(try TransferBody(request.body, types: types).request))
         } catch {
@@ -189,6 +174,13 @@ extension HTTPResponse {
                 json.field("request", id)
                 json.array("transfers") { json in for transfer in transfers { json.value(TransferJSON(transfer)) } }
             }
+        case .unknown(let id):
+            self = .error(
+                404,
+                code: "unknown_transfer",
+                message: "there is no transfer or request \(id)",
+                remedy: "GET /transfers lists those that moved last"
+            )
         case .transfers(let transfers):
             self = .json { json in
                 json.array("transfers") { json in for transfer in transfers { json.value(TransferJSON(transfer)) } }

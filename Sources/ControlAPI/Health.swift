@@ -1,5 +1,6 @@
 import HTTPServer
 import Platform
+package import Records
 package import Tiering
 
 /// Who answers: the same three facts on every page.
@@ -26,8 +27,10 @@ package struct Health: Sendable, Equatable {
     package var trouble: [String]
 
     /// Ingest is unhealthy where nothing can be stored until a person acts.
-    package init(_ ingest: IngestStatus) {
-        trouble = ingest.lanes.compactMap { lane in lane.trouble.map { "\(lane.type) (\(lane.source)): \($0)" } }
+    package init(_ ingest: IngestStatus, at time: Timestamp) {
+        trouble = ingest.lanes.compactMap { lane in
+            (lane.trouble ?? lane.stall(at: time)).map { "\(lane.type) (\(lane.source)): \($0)" }
+        }
         trouble += ingest.waiting.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         trouble += ingest.refused.map {
             "stream \($0) is no limits stream: reading it would take its messages, so it is not read"

@@ -33,7 +33,7 @@ package struct HotAPI: Sendable {
 
     func health() -> HTTPResponse {
         let ingest = status()
-        return Health(ingest).response(identity) { json in
+        return Health(ingest, at: now()).response(identity) { json in
             json.field("is_running", ingest.lanes.contains { $0.state == .reading })
             json.field("nats_connected", ingest.isConnected)
             json.field("subscriptions", ingest.lanes.count { $0.state == .reading })

@@ -27,6 +27,9 @@ package actor JetStreamConnection {
 
     package nonisolated var isConnected: Bool { link.isConnected }
 
+    /// Whether it is closed for good: by us, or by the library, which gives up where it is refused again and again.
+    package nonisolated var isClosed: Bool { link.isClosed }
+
     /// How often the connection was cut and restored.
     package nonisolated func reconnects() throws(JetStreamError) -> UInt64 { try link.reconnects() }
 

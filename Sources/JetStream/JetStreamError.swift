@@ -59,12 +59,12 @@ package struct JetStreamError: Error, Sendable, Equatable, CustomStringConvertib
 
     package var disposition: Disposition {
         switch code {
-        case .unreachable, .disconnected, .timeout, .jetStreamUnavailable, .dropped: .retry
+        case .unreachable, .disconnected, .closed, .timeout, .jetStreamUnavailable, .dropped: .retry
         // Streams and consumers come back: a collector replaces them, an operator restarts.
         case .streamNotFound, .consumerNotFound, .protocolViolation: .retry
         case .messageTooLarge: .reject
         case .refused: Self.passingRefusals.contains(apiCode) ? .retry : .halt
-        case .closed, .unauthorized, .subjectOverlap, .nameTaken, .configurationDiffers, .misuse: .halt
+        case .unauthorized, .subjectOverlap, .nameTaken, .configurationDiffers, .misuse: .halt
         }
     }
 

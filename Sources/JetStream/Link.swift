@@ -84,6 +84,7 @@ final class Link: @unchecked Sendable {
     var jetStream: OpaquePointer { context.raw }
 
     var isConnected: Bool { natsConnection_Status(raw) == NATS_CONN_STATUS_CONNECTED }
+    var isClosed: Bool { natsConnection_IsClosed(raw) }
 
     /// How often the connection was cut and restored.
     ///

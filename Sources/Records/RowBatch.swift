@@ -17,6 +17,8 @@ package struct RowBatch: Sendable {
     package private(set) var bytes: [UInt8] = []
     /// The rows in order: of arrival, or of the natural key once sorted.
     package private(set) var rows: [Row] = []
+    /// Sequences of the repeats that were dropped, by the sequence of the row that was kept.
+    private var repeats: [UInt64: [UInt64]] = [:]
     private var keys: [UInt8] = []
     private var isInByteOrder = true
     /// Working memory of the decoder, kept so that a message costs no allocation.
@@ -56,6 +58,7 @@ package struct RowBatch: Sendable {
         for index in rows.indices {
             if kept > 0, rows[kept - 1].ts == rows[index].ts, Self.compare(keys.span, rows[kept - 1], rows[index]) == 0
             {
+                repeats[rows[kept - 1].sequence, default: []].append(rows[index].sequence)
                 continue
             }
             rows[kept] = rows[index]
@@ -66,6 +69,9 @@ package struct RowBatch: Sendable {
         isInByteOrder = false
         return dropped
     }
+
+    /// Sequences of the rows that were dropped because `row` came first under their key.
+    package func repeats(of row: Row) -> [UInt64] { repeats[row.sequence] ?? [] }
 
     /// Takes out the rows that `isOut` says, and returns them; their bytes stay behind in `bytes`.
     package mutating func remove(where isOut: (Row) -> Bool) -> [Row] {
@@ -95,6 +101,7 @@ package struct RowBatch: Sendable {
         bytes.removeAll(keepingCapacity: true)
         rows.removeAll(keepingCapacity: true)
         keys.removeAll(keepingCapacity: true)
+        repeats.removeAll(keepingCapacity: true)
         isInByteOrder = true
     }
 

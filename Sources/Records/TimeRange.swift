@@ -1,5 +1,5 @@
 /// A half-open interval of event time, `start ..< end`.
-package struct TimeRange: Hashable, Sendable {
+package struct TimeRange: Hashable, Sendable, CustomStringConvertible {
     package let start: Timestamp
     package let end: Timestamp
 
@@ -16,6 +16,8 @@ package struct TimeRange: Hashable, Sendable {
         let start = instant.micros - (remainder < 0 ? remainder + width : remainder)
         self.init(start: Timestamp(micros: start), end: Timestamp(micros: start + width))
     }
+
+    package var description: String { "\(start)..<\(end)" }
 
     package func contains(_ instant: Timestamp) -> Bool { start <= instant && instant < end }
 }

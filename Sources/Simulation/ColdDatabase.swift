@@ -155,8 +155,9 @@ package actor ColdDatabase {
         manifests.append(Manifest(number: number, type: transfer.type, range: transfer.range, sha256: sha256))
         var recorded = transfer
         recorded.manifest = number
+        recorded.staging = nil
         record(recorded)
-        staging["staging_\(transfer.id)"] = nil
+        if let name = transfer.staging { staging[name] = nil }
         return recorded
     }
 

@@ -172,7 +172,11 @@ package actor HotDatabase {
         gaps += batch.gaps.map { (source, $0) }
         for message in batch.quarantined { keep(message, of: source, type) }
         let stored = try append(batch.rows.copyBytes(), of: type, writer: source.description)
-        return .committed(stored: stored, repeated: batch.rows.count - stored)
+        return .committed(
+            stored: stored,
+            repeated: batch.repeated + batch.rows.count - stored,
+            quarantined: batch.quarantined.count
+        )
     }
 
     /// What a lane does that moves its position in a transaction of its own.

@@ -19,6 +19,8 @@ package struct ArchiveCommand: Sendable {
 package enum ArchiveAnswer: Sendable {
     case created(request: String, [Transfer])
     case transfers([Transfer])
+    /// No transfer and no request has this id.
+    case unknown(id: String)
     case refused(TransferRequest.Refusal)
     /// A tier cannot be reached, or the lease is another's; nothing was changed.
     case unavailable(String)

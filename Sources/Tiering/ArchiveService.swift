@@ -38,6 +38,8 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
         var retry = Backoff(first: .milliseconds(200), limit: .seconds(10))
         var halt = Backoff(first: .seconds(1), limit: .seconds(60))
         while !stop.isOpen && !Task.isCancelled {
+            let begun = clock.now
+            var held: Int64?
             do {
                 switch try await tiers.acquireLease() {
                 case .heldBy(let holder):
@@ -48,6 +50,7 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
                     }
                     try await stop.wait(for: lease / 3, clock: clock)
                 case .held(let token, let isNew):
+                    held = token
                     if isNew { try await tiers.takeOver(token) }
                     report(.leaseTaken(token: token))
                     board.update {
@@ -55,18 +58,29 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
                         $0.state = .archiving
                         $0.trouble = nil
                     }
-                    retry.reset()
-                    halt.reset()
                     try await archive(token, until: stop)
                     try await tiers.releaseLease(token)
                 }
             } catch {
                 if Task.isCancelled { break }  // no failure: the grace is over
+                // What ran longer than the longest wait did work, and this failure is a first one.
+                if begun.duration(to: clock.now) > halt.limit {
+                    retry.reset()
+                    halt.reset()
+                }
+                if let held, (error as? StoreError)?.code == .fenced { await giveUp(held) }
                 try await stop.wait(for: failed(error) == .halt ? halt.next() : retry.next(), clock: clock)
             }
             board.update { $0.token = nil }
         }
         board.update { $0.state = .stopped }
+    }
+
+    /// Lets a lease go whose token a fence no longer knows, so that the next one comes with a take-over.
+    private func giveUp(_ token: Int64) async {
+        do throws(StoreError) { try await tiers.releaseLease(token) } catch {
+            report(.passFailed(detail: "\(error)", .retry))  // it runs out by itself
+        }
     }
 
     private func failed(_ error: any Error) -> Disposition {

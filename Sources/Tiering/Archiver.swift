@@ -73,7 +73,7 @@ package actor Archiver<Tiers: ArchiveTiers> {
             source = try await tiers.openSource(token)
             board.update { $0.hotReachable = true }
         } catch {
-            board.update { $0.hotReachable = false }
+            board.update { $0.hotReachable = error.code != .unreachable }
             throw error
         }
         do throws(StoreError) {
@@ -81,7 +81,7 @@ package actor Archiver<Tiers: ArchiveTiers> {
             board.update { $0.coldReachable = true }
             return Sessions(source: source, target: target)
         } catch {
-            board.update { $0.coldReachable = false }
+            board.update { $0.coldReachable = error.code != .unreachable }
             await source.close()
             throw error
         }

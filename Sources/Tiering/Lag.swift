@@ -1,9 +1,9 @@
 package import Records
 
 extension LaneStatus {
-    /// How far the last stored message is behind the stream, seconds; 0 where nothing is pending.
+    /// How far the last stored message is behind the stream, seconds; 0 where nothing waits to be read or committed.
     package func lagSeconds(at time: Timestamp) -> Double? {
-        guard pending > 0 else { return 0 }
+        guard pending > 0 || fetched > position else { return 0 }
         return positionTime.map { Double(time.micros - $0.micros) / 1_000_000 }
     }
 }

@@ -15,6 +15,8 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         var heartbeatAt: C.Instant
         /// Consumer sequence at the last beat that found more delivered than received.
         var unreceivedSince: UInt64?
+        /// The stream's last sequence at the last idle beat.
+        var lastSeen: UInt64?
     }
 
     package nonisolated let settings: LaneSettings
@@ -45,7 +47,14 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         self.now = now
         self.board = board
         self.report = report
-        board.set(settings.source, LaneStatus(type: settings.type.name, source: settings.source))
+        board.set(
+            settings.source,
+            LaneStatus(
+                type: settings.type.name,
+                source: settings.source,
+                patienceMicros: 3 * settings.heartbeat.micros
+            )
+        )
     }
 
     /// Claims the lane and makes its consumer; nil while a live owner holds it.
@@ -87,6 +96,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
                 batch.to = sequence
                 batch.gaps = [gap]
                 guard case .committed = try await session.commit(batch) else { throw LostLane() }
+                board.update(source) { $0.gaps += 1 }
                 cursor = cursorAt(claimed.epoch, sequence, nil)
             }
         case .newEpoch(let epoch, let sequence, let gap):
@@ -95,6 +105,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             guard try await session.startEpoch(epoch, created: created, at: sequence, gap: gap) else {
                 throw LostLane()
             }
+            if gap != nil { board.update(source) { $0.gaps += 1 } }
             await made.consumer.close()
             try await streams.deleteConsumer(named: made.name, of: source.stream)
             made = try await makeConsumer(
@@ -112,6 +123,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             $0.trouble = nil
             $0.needsOperator = false
             $0.position = opened.sequence
+            $0.fetched = opened.sequence
             $0.epoch = opened.epoch
             $0.restarts += restarted ? 1 : 0
             $0.lastProgress = now()
@@ -191,6 +203,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             )
             if let reason {
                 board.update(settings.source) { $0.batches[reason, default: 0] += 1 }
+                if settings.isShared { try await suspectGap(&batch) }
                 batch.repeated = batch.rows.deduplicateAndSort()
                 return batch
             }
@@ -206,6 +219,25 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             }
             try await take(messages, into: &batch, &lane)
         }
+    }
+
+    /// Lists what a shared stream discarded between the last batch and this one: some of it may have been ours.
+    ///
+    /// No hole in the sequence tells there; but a stream discards from its beginning, so only where that has passed the
+    /// place this batch began at can a message be gone that was never delivered.
+    private func suspectGap(_ batch: inout LaneBatch) async throws {
+        let state = try await streams.state(of: settings.source.stream)
+        board.update(settings.source) { $0.stream = state }
+        guard state.firstSequence > batch.from + 1 else { return }
+        batch.gaps.append(
+            Gap(
+                cause: .discarded,
+                epoch: batch.epoch,
+                firstSequence: batch.from + 1,
+                lastSequence: min(state.firstSequence - 1, batch.to),
+                isSuspected: true
+            )
+        )
     }
 
     private func take(_ messages: MessageBatch, into batch: inout LaneBatch, _ lane: inout Open) async throws {
@@ -224,42 +256,16 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             case .checkClock: preconditionFailure("the clock is checked once a consumer")
             case .take(let gap):
                 if let gap { batch.gaps.append(gap) }
-                decode(entry, of: messages.bytes, receivedAt: receivedAt, into: &batch)
+                batch.add(entry, of: messages.bytes, receivedAt: receivedAt, by: decoder)
             }
         }
         batch.messages.append(messages)
-        let (received, pending) = (messages.entries.count, messages.pending)
+        let (received, pending, fetched) = (messages.entries.count, messages.pending, lane.cursor.sequence)
         board.update(settings.source) {
             $0.received += received
             $0.pending = pending
+            $0.fetched = fetched
         }
-    }
-
-    private func decode(
-        _ entry: MessageBatch.Entry,
-        of bytes: [UInt8],
-        receivedAt: Timestamp,
-        into batch: inout LaneBatch
-    ) {
-        let span = bytes.span
-        do throws(DecodeError) {
-            let count = batch.rows.count
-            try decoder.decode(
-                span.extracting(entry.payload),
-                subject: span.extracting(entry.subject),
-                origin: MessageOrigin(sequence: entry.streamSequence, time: entry.time, receivedAt: receivedAt),
-                into: &batch.rows
-            )
-            let ts = batch.rows.rows[count].ts
-            if ts <= entry.time { batch.newestEvent = max(batch.newestEvent ?? ts, ts) }
-        } catch {
-            let (reason, detail) = (error.reason.rawValue, error.detail)
-            batch.quarantined.append(QuarantinedMessage(entry, of: bytes, reason: reason, detail: detail))
-        }
-        batch.to = entry.streamSequence
-        batch.messageTime = entry.time
-        batch.received += 1
-        batch.bytes += entry.subject.count + entry.headers.count + entry.payload.count
     }
 
     /// Commits a batch and acknowledges it; an empty one costs nothing.
@@ -274,12 +280,12 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         switch try await session.commit(batch) {
         case .positionMoved: throw Restart(reason: "an earlier commit of this lane had succeeded after all")
         case .lost(let owner): throw LostLane(owner: owner)
-        case .committed(let stored, let repeated):
+        case .committed(let stored, let repeated, let quarantined):
             let time = now()
             board.update(settings.source) {
                 $0.stored += stored
-                $0.repeated += repeated + batch.repeated
-                $0.quarantined += batch.quarantined.count
+                $0.repeated += repeated
+                $0.quarantined += quarantined
                 $0.gaps += batch.gaps.count
                 $0.position = batch.to
                 $0.positionTime = batch.messageTime ?? $0.positionTime
@@ -314,9 +320,10 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
                 )
             }
             lane.unreceivedSince = lane.cursor.consumerSequence
-        } else if progress.pending == 0 && state.lastSequence > lane.cursor.sequence {
-            try await skip(to: state.lastSequence, &lane)
+        } else if progress.pending == 0, let seen = lane.lastSeen, seen > lane.cursor.sequence {
+            try await skip(to: seen, &lane)
         }
+        lane.lastSeen = state.lastSequence
         guard try await lane.session.heartbeat() else { throw LostLane() }
         board.update(settings.source) {
             $0.pending = progress.pending
@@ -326,8 +333,9 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
 
     /// Moves an idle lane past messages of other types, so that their expiry is never taken for a gap of ours.
     ///
-    /// Safe because `last` was read before the consumer said that nothing is pending: every message of ours up to it
-    /// has been delivered and taken.
+    /// Safe because `last` was read a whole heartbeat before the consumer said that nothing is pending: every message
+    /// of ours up to it has been delivered and taken, on a cluster too, where one server counts the stream and another
+    /// the consumer.
     private func skip(to last: UInt64, _ lane: inout Open) async throws {
         let time = try await streams.time(of: last, in: settings.source.stream)
         var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
@@ -335,6 +343,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         batch.messageTime = time
         try await settle(batch, in: lane.session, consumer: lane.consumer, flight: Flight())
         lane.cursor.skip(to: last, messageTime: time)
+        board.update(settings.source) { $0.fetched = last }
     }
 
     /// Opens the lane and reads until `stop` opens.

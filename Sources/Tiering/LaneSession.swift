@@ -91,59 +91,10 @@ package struct QuarantinedMessage: Sendable, Equatable {
     }
 }
 
-/// What one transaction of a lane makes true: rows, quarantine and gap stored, the position moved from `from` to `to`.
-package struct LaneBatch: Sendable {
-    package var epoch: Int64
-    package var from: UInt64
-    package var to: UInt64
-    package var messageTime: Timestamp?
-    /// Newest event time of a row that is not later than its own stream time: the data's clock.
-    package var newestEvent: Timestamp?
-    package var rows: RowBatch
-    /// Rows dropped because an earlier one of this batch has their key.
-    package var repeated: Int
-    package var quarantined: [QuarantinedMessage]
-    package var gaps: [Gap]
-    /// The messages themselves, kept until the commit: a row that the database refuses goes whole to quarantine.
-    package var messages: [MessageBatch]
-    package var received: Int
-    package var bytes: Int
-
-    package init(epoch: Int64, from: UInt64) {
-        self.epoch = epoch
-        self.from = from
-        to = from
-        rows = RowBatch()
-        repeated = 0
-        quarantined = []
-        gaps = []
-        messages = []
-        received = 0
-        bytes = 0
-    }
-
-    package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
-
-    /// The message at `sequence` as it goes to quarantine; nil where this batch does not hold it.
-    package func quarantine(
-        _ sequence: UInt64,
-        reason: String,
-        detail: String,
-        sqlState: String? = nil
-    ) -> QuarantinedMessage? {
-        for chunk in messages {
-            guard let last = chunk.entries.last, last.streamSequence >= sequence else { continue }
-            guard let entry = chunk.entries.first(where: { $0.streamSequence == sequence }) else { return nil }
-            return QuarantinedMessage(entry, of: chunk.bytes, reason: reason, detail: detail, sqlState: sqlState)
-        }
-        return nil
-    }
-}
-
 /// What a commit did.
 package enum CommitOutcome: Sendable, Equatable {
-    /// Stored `stored` rows; `repeated` had a key that was there already.
-    case committed(stored: Int, repeated: Int)
+    /// Stored `stored` rows; `repeated` had a key that was there already; `quarantined` messages were kept aside.
+    case committed(stored: Int, repeated: Int, quarantined: Int)
     /// The position is not where this lane read it, though the lane is still ours: an earlier COMMIT won.
     case positionMoved
     /// The lane belongs to another instance now.

@@ -17,6 +17,8 @@ package struct LaneStatus: Sendable, Equatable {
     package var batches: [BatchPolicy.Reason: Int] = [:]
     package var restarts = 0
     package var position: UInt64 = 0
+    /// Last stream sequence that was read; what lies between it and the position waits for its commit.
+    package var fetched: UInt64 = 0
     package var epoch: Int64 = 0
     /// The server's time of the last stored message.
     package var positionTime: Timestamp?
@@ -27,10 +29,24 @@ package struct LaneStatus: Sendable, Equatable {
     package var stream: StreamState?
     /// It waits for a person: no time mends what is wrong.
     package var needsOperator = false
+    /// After so long without a commit or a sign of life a lane that reads is held up, microseconds.
+    package let patienceMicros: Int64
 
-    package init(type: String, source: SourceID) {
+    package init(type: String, source: SourceID, patienceMicros: Int64 = 15_000_000) {
         self.type = type
         self.source = source
+        self.patienceMicros = patienceMicros
+    }
+
+    /// What holds up a lane that has something to do and does not get it done; nil where nothing does.
+    package func stall(at time: Timestamp) -> String? {
+        guard state == .reading, let lastProgress, time.micros - lastProgress.micros > patienceMicros else {
+            return nil
+        }
+        return
+            "it has neither committed nor said that it lives for \((time.micros - lastProgress.micros) / 1_000_000) s: "
+            + "a lock or a slow disk of hot, or NATS, holds it up; nothing is lost: the stream keeps what is not "
+            + "stored. Look for its session in hot's pg_stat_activity"
     }
 }
 

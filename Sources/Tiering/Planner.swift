@@ -78,7 +78,11 @@ package struct Planner: Sendable {
         }
         let halted = Set(ledger.lazy.filter { $0.state == .mismatched }.map(\.type))
         var known: [Key: Transfer] = [:]
-        for transfer in ledger { known[Key(type: transfer.type, range: transfer.range)] = transfer }
+        // Rows of another `archive.range` are history: what they moved is where it is, and the ranges of today prove
+        // what hot holds again. A mismatch stays one.
+        for transfer in ledger where isOnGrid(transfer.range) || transfer.state == .mismatched {
+            known[Key(type: transfer.type, range: transfer.range)] = transfer
+        }
         var stamps: [Key: String] = [:]
         var candidates: [Transfer] = []
         for found in activity {
@@ -112,6 +116,11 @@ package struct Planner: Sendable {
         case .verified: isPruneDue(transfer, clock: clock) ? .prune : nil
         case .pruned, .mismatched: nil
         }
+    }
+
+    /// Whether a range is one of today's `archive.range`.
+    package func isOnGrid(_ range: TimeRange) -> Bool {
+        TimeRange(containing: range.start, width: policy.rangeMicros) == range
     }
 
     package func isClosedForCopy(_ range: TimeRange, at wall: Timestamp) -> Bool {

@@ -85,7 +85,6 @@ package struct Transfer: Sendable, Equatable {
         }
         state = .verified
         verifiedAt = time
-        staging = nil
     }
 
     /// Exactly the verified rows left hot.

@@ -35,7 +35,9 @@ package struct TransferRequest: Sendable, Equatable {
         planner: Planner,
         wall: Timestamp
     ) throws(Refusal) -> [TimeRange] {
-        let touched = activity.filter { $0.type == type }.map(\.range) + ledger.filter { $0.type == type }.map(\.range)
+        let touched =
+            activity.filter { $0.type == type }.map(\.range)
+            + ledger.filter { $0.type == type && planner.isOnGrid($0.range) }.map(\.range)
         let ranges = Set(touched.filter { $0.start < range.end && range.start < $0.end }).sorted { $0.start < $1.start }
         guard prunes else { return ranges }
         let width = "\(planner.policy.rangeMicros / 1_000_000) s (archive.range)"

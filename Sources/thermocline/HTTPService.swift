@@ -1,3 +1,4 @@
+import ControlAPI
 import HTTPServer
 import Platform
 
@@ -18,8 +19,8 @@ struct HTTPService: Service {
     }
 
     func run(until stop: Latch) async throws {
-        let router = router
-        let server = try HTTPServer(address, limits: limits) { router.reply(to: $0) }
+        let (router, access) = (router, Access(isLoopback: address.isLoopback))
+        let server = try HTTPServer(address, limits: limits) { access.reply(to: $0, router) }
         log.info("listening", .service(name), .address(server.address.description))
         await stop.wait()
         server.stop()

@@ -140,8 +140,7 @@ struct Roles: Sendable {
             identity: identity("thermocline-cold"),
             types: types,
             status: { board.current },
-            inbox: inbox,
-            isLoopback: configuration.cold.listen.isLoopback
+            inbox: inbox
         )
         return [
             HTTPService("cold pages", configuration.cold.listen, limits(), Router(api.routes), log),

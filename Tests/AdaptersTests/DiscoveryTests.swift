@@ -52,9 +52,11 @@ import Tiering
 
     @Test func `a work-queue stream is refused: reading it would take its messages`() async throws {
         let queue = StreamConfiguration(name: "QUEUE", subjects: ["trade.>"], retention: .workQueue)
-        let found = try await discover([queue])
+        let found = try await discover([queue], creatable: ["trade"])
         #expect(found.refused == ["QUEUE"])
         #expect(found.sources.isEmpty)
+        #expect(found.missing.isEmpty, "a stream of ours would overlap")
+        #expect(found.waiting["trade"]?.contains("QUEUE") == true)
     }
 
     @Test func `a type without a stream is created where that is allowed, else waited for by name`() async throws {

@@ -206,6 +206,18 @@ import Tiering
         await archive.close()
     }
 
+    @Test func `a fence that is ahead of the lease is overtaken, so that what is wrong can be said`() async throws {
+        let tiers = try await Tiers()
+        try await tiers.tell(tiers.hot, "UPDATE thermocline_store.archive_fence SET token = 5")
+        let error = await #expect(throws: StoreError.self) { try await Archive(tiers) }
+        #expect(error?.disposition == .retry)
+        try await tiers.tell(tiers.cold, "UPDATE thermocline_store.archive_lease SET expires_at = '-infinity'")
+        let archive = try await Archive(tiers)
+        #expect(try await tiers.ask(tiers.hot, "SELECT token > 5 FROM thermocline_store.archive_fence") == "t")
+        #expect(try await archive.source.newestEvent() == nil)
+        await archive.close()
+    }
+
     @Test func `manifests are chained`() async throws {
         let tiers = try await Tiers()
         for type in Self.types { try await fill(tiers, type, 0..<3) }

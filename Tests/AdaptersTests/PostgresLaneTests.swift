@@ -14,7 +14,9 @@ import Tiering
     @Test(arguments: types) func `a batch is stored with its position and activity`(type: RecordType) async throws {
         let tiers = try await Tiers()
         let lane = try await tiers.claim(type)
-        #expect(try await lane.commit(try tiers.batch(type, 0..<50)) == .committed(stored: 50, repeated: 0))
+        #expect(
+            try await lane.commit(try tiers.batch(type, 0..<50)) == .committed(stored: 50, repeated: 0, quarantined: 0)
+        )
         #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.\(type.name)") == "50")
         let activity = "SELECT sum(rows) FROM thermocline_store.range_activity WHERE type = '\(type.name)'"
         #expect(try await tiers.ask(tiers.hot, activity) == "50")
@@ -29,10 +31,10 @@ import Tiering
         _ = try await lane.commit(try tiers.batch(type, 0..<20))
         let before = try await tiers.ask(tiers.hot, stamp)
         let again = try await lane.commit(try tiers.batch(type, 0..<20, from: 20))
-        #expect(again == .committed(stored: 0, repeated: 20))
+        #expect(again == .committed(stored: 0, repeated: 20, quarantined: 0))
         #expect(try await tiers.ask(tiers.hot, stamp) == before)
         let mixed = try await lane.commit(try tiers.batch(type, 10..<30, from: 40))
-        #expect(mixed == .committed(stored: 10, repeated: 10))
+        #expect(mixed == .committed(stored: 10, repeated: 10, quarantined: 0))
         #expect(try await tiers.ask(tiers.hot, stamp) != before)
         #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.\(type.name)") == "30")
         await lane.close()
@@ -68,7 +70,10 @@ import Tiering
         try await tiers.tell(tiers.hot, "UPDATE thermocline_store.ingest_position SET seen_at = now() - interval '1 h'")
         let successor = try await tiers.claim(Self.trade)
         await #expect(throws: StoreError.self) { try await stale.commit(try tiers.batch(Self.trade, 0..<5)) }
-        #expect(try await successor.commit(try tiers.batch(Self.trade, 0..<5)) == .committed(stored: 5, repeated: 0))
+        #expect(
+            try await successor.commit(try tiers.batch(Self.trade, 0..<5))
+                == .committed(stored: 5, repeated: 0, quarantined: 0)
+        )
         await successor.close()
     }
 
@@ -91,12 +96,31 @@ import Tiering
             "ALTER TABLE thermocline_store.trade ADD CONSTRAINT not_seven CHECK (trade_id NOT LIKE '%7')"
         )
         let lane = try await tiers.claim(Self.trade)
-        #expect(try await lane.commit(try tiers.batch(Self.trade, 0..<100)) == .committed(stored: 90, repeated: 0))
+        #expect(
+            try await lane.commit(try tiers.batch(Self.trade, 0..<100))
+                == .committed(stored: 90, repeated: 0, quarantined: 10)
+        )
         let rejected = "SELECT count(*) FROM thermocline.quarantine WHERE reason = 'rejected' AND sqlstate = '23514'"
         #expect(try await tiers.ask(tiers.hot, rejected) == "10")
         let payload =
             "SELECT convert_from(payload, 'UTF8')::jsonb ->> 'trade_id' FROM thermocline.quarantine ORDER BY seq"
         #expect(try await tiers.ask(tiers.hot, payload) == "trade_id-7")
+        await lane.close()
+    }
+
+    @Test func `a repeat of a row that is rejected is kept aside with it, for it may be the one that fits`()
+        async throws
+    {
+        let tiers = try await Tiers()
+        try await tiers.tell(tiers.hot, "ALTER TABLE thermocline_store.trade ADD CONSTRAINT cheap CHECK (price < 1000)")
+        let lane = try await tiers.claim(Self.trade)
+        var batch = try tiers.batch(Self.trade, 0..<10)
+        try tiers.add(SampleMessage(Self.trade, number: 50, values: ["price": "5000"]), to: &batch, Self.trade)
+        try tiers.add(SampleMessage(Self.trade, number: 50, values: ["price": "7"]), to: &batch, Self.trade)
+        batch.repeated = batch.rows.deduplicateAndSort()
+        #expect(try await lane.commit(batch) == .committed(stored: 10, repeated: 0, quarantined: 2))
+        let kept = "SELECT string_agg(seq::text, ',' ORDER BY seq) FROM thermocline.quarantine"
+        #expect(try await tiers.ask(tiers.hot, kept) == "11,12")
         await lane.close()
     }
 
@@ -114,7 +138,10 @@ import Tiering
     @Test func `beyond its partitions a type's rows go to quarantine`() async throws {
         let tiers = try await Tiers { $0.maxPartitions = 0 }
         let lane = try await tiers.claim(Self.trade)
-        #expect(try await lane.commit(try tiers.batch(Self.trade, 0..<3)) == .committed(stored: 0, repeated: 0))
+        #expect(
+            try await lane.commit(try tiers.batch(Self.trade, 0..<3))
+                == .committed(stored: 0, repeated: 0, quarantined: 3)
+        )
         let refused = "SELECT count(*) FROM thermocline.quarantine WHERE reason = 'no_partition'"
         #expect(try await tiers.ask(tiers.hot, refused) == "3")
         await lane.close()
@@ -143,7 +170,7 @@ import Tiering
         let batch = try tiers.batch(Self.trade, 3..<6, from: 3)
         let error = await #expect(throws: StoreError.self) { try await lane.commit(batch) }
         #expect(error?.disposition == .retry)
-        #expect(try await lane.commit(batch) == .committed(stored: 3, repeated: 0))
+        #expect(try await lane.commit(batch) == .committed(stored: 3, repeated: 0, quarantined: 0))
         await lane.close()
     }
 

@@ -45,31 +45,36 @@ struct Tiers: Sendable {
     /// A batch of sample messages `numbers`, taking the position from `from` on.
     func batch(_ type: RecordType, _ numbers: Range<Int>, from: UInt64 = 0) throws -> LaneBatch {
         var batch = LaneBatch(epoch: 1, from: from)
-        let decoder = RecordDecoder(type: type, catalog: catalog)
-        for (offset, number) in numbers.enumerated() {
-            let message = SampleMessage(type, number: number)
-            let subject = Array(message.subject.utf8)
-            let sequence = from + UInt64(offset) + 1
-            let time = Timestamp(milliseconds: 1_795_000_000_000 + Int64(number))
-            let origin = MessageOrigin(sequence: sequence, time: time, receivedAt: time)
-            try decoder.decode(message.payload.span, subject: subject.span, origin: origin, into: &batch.rows)
-            let entry = MessageBatch.Entry(
-                streamSequence: sequence,
-                consumerSequence: UInt64(offset) + 1,
-                deliveryCount: 1,
-                time: time,
-                subject: 0..<subject.count,
-                headers: subject.count..<subject.count,
-                payload: subject.count..<subject.count + message.payload.count
-            )
-            batch.messages.append(MessageBatch(bytes: subject + message.payload, entries: [entry]))
-            batch.to = sequence
-            batch.messageTime = time
-            batch.newestEvent = time
-            batch.received += 1
-        }
+        for number in numbers { try add(SampleMessage(type, number: number), to: &batch, type) }
         batch.repeated = batch.rows.deduplicateAndSort()
         return batch
+    }
+
+    /// Adds a message at the next sequence, as a lane does.
+    func add(_ message: SampleMessage, to batch: inout LaneBatch, _ type: RecordType) throws {
+        let subject = Array(message.subject.utf8)
+        let sequence = batch.to + 1
+        let time = Timestamp(milliseconds: 1_795_000_000_000 + Int64(sequence))
+        try RecordDecoder(type: type, catalog: catalog).decode(
+            message.payload.span,
+            subject: subject.span,
+            origin: MessageOrigin(sequence: sequence, time: time, receivedAt: time),
+            into: &batch.rows
+        )
+        let entry = MessageBatch.Entry(
+            streamSequence: sequence,
+            consumerSequence: sequence,
+            deliveryCount: 1,
+            time: time,
+            subject: 0..<subject.count,
+            headers: subject.count..<subject.count,
+            payload: subject.count..<subject.count + message.payload.count
+        )
+        batch.messages.append(MessageBatch(bytes: subject + message.payload, entries: [entry]))
+        batch.to = sequence
+        batch.messageTime = time
+        batch.newestEvent = time
+        batch.received += 1
     }
 
     func ask(_ conninfo: String, _ sql: String) async throws -> String? {

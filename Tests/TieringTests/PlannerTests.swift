@@ -159,4 +159,15 @@ import Tiering
         let clock = PruneClock(wall: Self.at(100), newestEvent: Self.at(100))
         #expect(Self.planner.step(of: Self.transfer(.testReading, 10, state), clock: clock) == nil)
     }
+
+    @Test func `ranges of another archive.range are history, but a mismatch stays one`() {
+        let type = Catalog.standard.types[1]
+        var old = Self.transfer(type, 0, .verified)
+        old.range = TimeRange(start: Self.at(0), end: Self.at(2))
+        old.prunes = true
+        let due = Self.plan([Self.activity(type, 0)], [old], wall: Self.at(100))
+        #expect(due.map(\.range) == [Self.range(0)], "today's range is moved, the old one is left alone")
+        old.state = .mismatched
+        #expect(Self.plan([Self.activity(type, 0)], [old], wall: Self.at(100)).isEmpty)
+    }
 }

@@ -1,0 +1,98 @@
+package import Records
+
+/// What one transaction of a lane makes true: rows, quarantine and gap stored, the position moved from `from` to `to`.
+package struct LaneBatch: Sendable {
+    package var epoch: Int64
+    package var from: UInt64
+    package var to: UInt64
+    package var messageTime: Timestamp?
+    /// Newest event time of a row that is not later than its own stream time: the data's clock.
+    package var newestEvent: Timestamp?
+    package var rows: RowBatch
+    /// Rows dropped because an earlier one of this batch has their key.
+    package var repeated: Int
+    package var quarantined: [QuarantinedMessage]
+    package var gaps: [Gap]
+    /// The messages themselves, kept until the commit: a row that the database refuses goes whole to quarantine.
+    package var messages: [MessageBatch]
+    package var received: Int
+    package var bytes: Int
+
+    package init(epoch: Int64, from: UInt64) {
+        self.epoch = epoch
+        self.from = from
+        to = from
+        rows = RowBatch()
+        repeated = 0
+        quarantined = []
+        gaps = []
+        messages = []
+        received = 0
+        bytes = 0
+    }
+
+    package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
+
+    /// Moves rows out of the batch and their messages, whole, to quarantine: with them every repeat that was dropped in
+    /// their favour, which may be a row that fits.
+    ///
+    /// - Parameters:
+    ///   - reason: why, by a stable name.
+    ///   - verdict: nil for a row that stays, else the detail and, where there is one, the SQLSTATE.
+    package mutating func takeOut(
+        reason: String,
+        verdict: (RowBatch.Row) -> (detail: String, sqlState: String?)?
+    ) {
+        for row in rows.remove(where: { verdict($0) != nil }) {
+            guard let (detail, sqlState) = verdict(row) else { continue }
+            let repeats = rows.repeats(of: row)
+            repeated -= repeats.count
+            quarantined += ([row.sequence] + repeats).compactMap {
+                quarantine($0, reason: reason, detail: detail, sqlState: sqlState)
+            }
+        }
+    }
+
+    /// The message at `sequence` as it goes to quarantine; nil where this batch does not hold it.
+    package func quarantine(
+        _ sequence: UInt64,
+        reason: String,
+        detail: String,
+        sqlState: String? = nil
+    ) -> QuarantinedMessage? {
+        for chunk in messages {
+            guard let last = chunk.entries.last, last.streamSequence >= sequence else { continue }
+            guard let entry = chunk.entries.first(where: { $0.streamSequence == sequence }) else { return nil }
+            return QuarantinedMessage(entry, of: chunk.bytes, reason: reason, detail: detail, sqlState: sqlState)
+        }
+        return nil
+    }
+
+    /// Decodes a message into a row, or keeps it aside with the reason.
+    package mutating func add(
+        _ entry: MessageBatch.Entry,
+        of bytes: [UInt8],
+        receivedAt: Timestamp,
+        by decoder: RecordDecoder
+    ) {
+        let span = bytes.span
+        do throws(DecodeError) {
+            let count = rows.count
+            try decoder.decode(
+                span.extracting(entry.payload),
+                subject: span.extracting(entry.subject),
+                origin: MessageOrigin(sequence: entry.streamSequence, time: entry.time, receivedAt: receivedAt),
+                into: &rows
+            )
+            let ts = rows.rows[count].ts
+            if ts <= entry.time { newestEvent = max(newestEvent ?? ts, ts) }
+        } catch {
+            let (reason, detail) = (error.reason.rawValue, error.detail)
+            quarantined.append(QuarantinedMessage(entry, of: bytes, reason: reason, detail: detail))
+        }
+        to = entry.streamSequence
+        messageTime = entry.time
+        received += 1
+        self.bytes += entry.subject.count + entry.headers.count + entry.payload.count
+    }
+}
