@@ -30,7 +30,13 @@ package actor PullConsumer {
 
     /// Messages and statuses are looked for in slices, so that a cut connection is noticed before the timeout.
     private static let slice: Int64 = 100
-    /// The server ends a request itself; only one that hangs needs longer than the timeout asked for.
+    /// Milliseconds between two messages of a request that has expired: a longer silence is its end.
+    private static let pause: Int64 = 20
+    /// How long the server may take to send what it holds already.
+    private static let serving = Duration.seconds(1)
+    /// The server ends a request itself; one that is over and was not ended is asked about.
+    private static let patience = Duration.milliseconds(100)
+    /// How long the server may take to answer that.
     private static let grace = Duration.seconds(2)
 
     package nonisolated let stream: String
@@ -42,6 +48,8 @@ package actor PullConsumer {
     private let reconnectsAtStart: UInt64
     private var requests = 0
     private var lastBytes = 0
+    /// Messages that the server held for us after the last one delivered.
+    private var pendingOnServer: UInt64 = 0
     private let executor: BlockingExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -74,7 +82,9 @@ package actor PullConsumer {
         defer { lastBytes = delivery.bytes.count }
         let limit = (messages: maxMessages, bytes: maxBytes)
         // What came late for an earlier request.
-        if try pendingInLibrary() > 0, try collect(&delivery, limit, until: .now, request: nil) == .filled {
+        if try pendingInLibrary() > 0,
+            try collect(&delivery, limit, expiry: .now, until: .now, request: nil) == .filled
+        {
             return delivery
         }
         switch try request(&delivery, limit, timeout) {
@@ -108,26 +118,35 @@ package actor PullConsumer {
         let reply = "\(inbox).\(requests)"
         let bytes = limit.bytes == .max ? "" : ",\"max_bytes\":\(limit.bytes - delivery.wireBytes)"
         // With `no_wait` and `expires` the server waits for the first message and ends when it has sent what is there.
+        // A request that expires while it is served ends in silence, so one that will be served gets time for it.
+        let expires = pendingOnServer > 0 ? max(timeout, Self.serving) : timeout
         let body = """
-            {"batch":\(limit.messages - delivery.count)\(bytes),"no_wait":true,"expires":\(timeout.nanoseconds)}
+            {"batch":\(limit.messages - delivery.count)\(bytes),"no_wait":true,"expires":\(expires.nanoseconds)}
             """
+        let expiry = ContinuousClock.now + expires
         try link.publish(pullSubject, reply: reply, Array(body.utf8))
-        return try collect(&delivery, limit, until: .now + timeout + Self.grace, request: reply)
+        return try collect(&delivery, limit, expiry: expiry, until: expiry + Self.patience, request: reply)
     }
 
     /// Moves messages from the library into `delivery` until the limit, the end of the request, or the deadline.
     private func collect(
         _ delivery: inout Delivery,
         _ limit: (messages: Int, bytes: Int),
+        expiry: ContinuousClock.Instant,
         until deadline: ContinuousClock.Instant,
         request: String?
     ) throws(JetStreamError) -> Outcome {
+        var isServed = false
         while true {
             var raw: OpaquePointer?
-            let status = natsSubscription_NextMsg(&raw, subscription.raw, request == nil ? 1 : Self.slice)
+            let slice = request == nil ? 1 : isServed && ContinuousClock.now >= expiry ? Self.pause : Self.slice
+            let status = natsSubscription_NextMsg(&raw, subscription.raw, slice)
             if status == NATS_TIMEOUT {
                 try checkUncut()
-                if ContinuousClock.now >= deadline { return .silent }
+                let now = ContinuousClock.now
+                if now >= deadline { return .silent }
+                // It expired while it was being served: what still comes belongs to the next delivery.
+                if isServed && now >= expiry { return .ended }
                 continue
             }
             try JetStreamError.check(status, "fetch", "\(stream)/\(name)")
@@ -138,6 +157,8 @@ package actor PullConsumer {
                 return outcome
             }
             guard delivery.append(message) else { throw error(.protocolViolation) }
+            isServed = request != nil
+            pendingOnServer = delivery.pendingOnServer ?? 0
             if delivery.count >= limit.messages || delivery.wireBytes >= limit.bytes { return .filled }
         }
     }
@@ -165,10 +186,10 @@ package actor PullConsumer {
         }
     }
 
-    /// Judges a request that the server did not end.
+    /// Judges a request that brought nothing and that the server did not end.
     ///
-    /// One that brought messages used up its bytes exactly, which the server ends in silence. One that brought nothing
-    /// met a consumer that is gone, to whose requests nobody answers, or a server that hangs.
+    /// It met a consumer that is gone, to whose requests nobody answers, or a server that hangs; or it expired in the
+    /// very moment it was to be served, and the next one will be.
     private func checkAnswered(_ delivery: Delivery) throws(JetStreamError) {
         guard delivery.isEmpty else { return }
         var options = jsOptions()
@@ -177,10 +198,12 @@ package actor PullConsumer {
         var info: UnsafeMutablePointer<jsConsumerInfo>?
         var code = jsErrCode(0)
         let status = js_GetConsumerInfo(&info, link.jetStream, stream, name, &options, &code)
-        jsConsumerInfo_Destroy(info)
-        if status != NATS_OK, code == JSConsumerNotFoundErr || code == JSStreamNotFoundErr {
-            throw error(.consumerNotFound)
+        defer { jsConsumerInfo_Destroy(info) }
+        if status == NATS_OK, let info {
+            pendingOnServer = info.pointee.NumPending
+            return
         }
+        if code == JSConsumerNotFoundErr || code == JSStreamNotFoundErr { throw error(.consumerNotFound) }
         throw error(.timeout)
     }
 
