@@ -50,12 +50,12 @@ package actor PostgresLane: LaneSession {
 
     package func startEpoch(
         _ epoch: Int64,
-        created: Timestamp,
+        created: Timestamp?,
         at sequence: UInt64,
         gap: Gap?
     ) async throws(StoreError) -> Bool {
         let started = try await transaction("start an epoch of \(source)") { () throws(PostgresError) -> Bool? in
-            let parameters = key + [owner, "\(epoch)", "\(created)", "\(sequence)"]
+            let parameters = key + [owner, "\(epoch)", created?.description, "\(sequence)"]
             guard try await connection.execute(HotSQL.startEpoch, parameters).affected == 1 else { return nil }
             if let gap { try await add(gap) }
             return true

@@ -73,6 +73,7 @@ package struct HotAPI: Sendable {
         json.field("repeated", lane.repeated)
         json.field("quarantined", lane.quarantined)
         json.field("gaps", lane.gaps)
+        json.field("last_gap", lane.lastGap)
         json.field("restarts", lane.restarts)
         json.field("position", lane.position)
         json.field("epoch", lane.epoch)
