@@ -115,7 +115,7 @@ struct PrunedRanges {
 
 extension TierInventory.Key {
     /// As the feed names the message that became this row.
-    fileprivate func identity(of type: RecordType) -> String {
+    func identity(of type: RecordType) -> String {
         // The feed tells liquidations apart by their id alone.
         let own = type.name == "liquidation" ? Array(own.prefix(1)) : own
         return FeedMessage.storedIdentity(
