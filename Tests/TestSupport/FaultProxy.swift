@@ -34,6 +34,7 @@ package final class FaultProxy: @unchecked Sendable {
         var isBroken = false
         var isRequestHeld = false
         var isAnswerHeld = false
+        var isStranded = false
         init(client: Int32, server: Int32) {
             self.client = client
             self.server = server
@@ -52,6 +53,7 @@ package final class FaultProxy: @unchecked Sendable {
     private var bytesUntilCut: Int?
     private var accepted = 0
     private var toClients = 0
+    private var pace: (bytesPerSecond: Int, chunk: Int)?
     private var armed: Hold?
     private var held = 0
 
@@ -93,6 +95,32 @@ package final class FaultProxy: @unchecked Sendable {
     package func resume() {
         locked {
             isStalled = false
+            condition.broadcast()
+        }
+    }
+
+    /// Cuts all connections as a host does that knows nothing of them: with a reset, what is under way is gone.
+    package func reset() {
+        locked {
+            for pair in pairs {
+                disconnect(pair.client)
+                disconnect(pair.server)
+                breakOff(pair)
+            }
+        }
+    }
+
+    /// Stops forwarding for ever on the connections that there are; new ones are served.
+    ///
+    /// What a router does that has forgotten them: neither side is told.
+    package func strand() {
+        locked { for pair in pairs { pair.isStranded = true } }
+    }
+
+    /// Forwards to clients no faster than this, in chunks of at most `chunk` bytes; nil ends it.
+    package func throttle(bytesPerSecond: Int?, chunk: Int = 256) {
+        locked {
+            pace = bytesPerSecond.map { ($0, chunk) }
             condition.broadcast()
         }
     }
@@ -183,13 +211,13 @@ package final class FaultProxy: @unchecked Sendable {
             let count = recv(pair.server, &buffer, buffer.count, 0)
             guard count > 0 else { return }
             let allowed = locked {
-                while isStalled || pair.isAnswerHeld, !pair.isBroken { condition.wait() }
+                while isStalled || pair.isStranded || pair.isAnswerHeld, !pair.isBroken { condition.wait() }
                 let allowed = pair.isAnswerHeld ? 0 : min(count, bytesUntilCut ?? count)
                 toClients += allowed
                 bytesUntilCut = bytesUntilCut.map { $0 - allowed }
                 return allowed
             }
-            guard forward(buffer[..<allowed], to: pair.client) else { return }
+            guard trickle(buffer[..<allowed], to: pair) else { return }
             let isSpent = locked { bytesUntilCut == 0 }
             if isSpent {
                 locked { bytesUntilCut = nil }
@@ -207,7 +235,7 @@ package final class FaultProxy: @unchecked Sendable {
             let count = recv(pair.client, &buffer, buffer.count, 0)
             guard count > 0 else { return }
             let allowed = locked {
-                while isStalled, !pair.isBroken { condition.wait() }
+                while isStalled || pair.isStranded, !pair.isBroken { condition.wait() }
                 if let armed, let place = Self.place(of: armed, in: buffer[..<count], after: &tail) {
                     self.armed = nil
                     if armed.stopsAnswer { pair.isAnswerHeld = true } else { left = place + armed.passes }
@@ -238,6 +266,22 @@ package final class FaultProxy: @unchecked Sendable {
         return found
     }
 
+    /// Forwards to a client, at the pace that is set.
+    private func trickle(_ bytes: ArraySlice<UInt8>, to pair: Pair) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let piece = rest.prefix(locked { pace?.chunk ?? rest.count })
+            guard forward(piece, to: pair.client) else { return false }
+            rest = rest.dropFirst(piece.count)
+            locked {
+                guard let pace, !pair.isBroken else { return }
+                let next = Date(timeIntervalSinceNow: Double(piece.count) / Double(pace.bytesPerSecond))
+                while self.pace != nil, !pair.isBroken, condition.wait(until: next) {}
+            }
+        }
+        return true
+    }
+
     private func forward(_ bytes: ArraySlice<UInt8>, to sink: Int32) -> Bool {
         bytes.withUnsafeBytes { bytes in
             var sent = 0
@@ -263,6 +307,12 @@ package final class FaultProxy: @unchecked Sendable {
         defer { condition.unlock() }
         return body()
     }
+}
+
+/// Ends a TCP connection with a reset: what "connect to nothing" means to the kernel (tcp(7), AF_UNSPEC).
+private func disconnect(_ descriptor: Int32) {
+    var nothing = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    _ = connect(descriptor, &nothing, socklen_t(MemoryLayout<sockaddr>.size))
 }
 
 private func withAddress<Value>(_ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {

@@ -23,7 +23,8 @@ import Tiering
     private func gaps(_ bench: Bench) async -> [Gap] { await bench.hot.gaps.map(\.gap) }
 
     @Test(arguments: [true, false])
-    func `what was delivered, not stored, and then taken back by the stream is listed`(isGrownAgain: Bool) async throws {
+    func `what was delivered, not stored, and then taken back by the stream is listed`(isGrownAgain: Bool) async throws
+    {
         let bench = Bench(.testReading)
         await bench.server.createStream(bench.type.name)
         await bench.publish(0..<10)

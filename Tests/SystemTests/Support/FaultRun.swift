@@ -18,7 +18,7 @@ final class FaultRun: Sendable {
     let postgres: FaultProxy
     let nats: FaultProxy
     private let type: RecordType
-    private let published = Locked((checker: SetChecker<String>(), messages: 0))
+    let published = Locked((checker: SetChecker<String>(), messages: 0))
 
     /// Makes the stage; its one lane is of type trade.
     init(_ settings: [String] = []) async throws {
@@ -90,7 +90,7 @@ final class FaultRun: Sendable {
         }
     }
 
-    private func identity(_ number: Int) -> String {
+    func identity(_ number: Int) -> String {
         FeedMessage.storedIdentity(
             type: type.name,
             exchange: "binance",
@@ -120,6 +120,21 @@ final class FaultRun: Sendable {
         async throws
     {
         try await settle(within: limit)
+        let (audit, figures) = try await audit()
+        let checked = audit.checked
+        #expect(
+            checked.report.isExact,
+            """
+            \(checked.report); lost \(checked.lost(atMost: 3)), duplicated \(checked.duplicated(atMost: 3)), \
+            unexpected \(checked.unexpected(atMost: 3))
+            """,
+            sourceLocation: sourceLocation
+        )
+        #expect(figures == ["\(audit.rowsInHot)", "0"], "activity, gaps", sourceLocation: sourceLocation)
+    }
+
+    /// What hot holds now, and beside it the rows that activity counts and the number of gaps.
+    func audit() async throws -> (FeedAudit, figures: [String?]) {
         var audit = FeedAudit(published: published.withLock { $0.checker })
         let connection = try await PostgresConnection(stage.hot, applicationName: "audit")
         let hot = TierInventory(.hot, on: connection)
@@ -133,15 +148,6 @@ final class FaultRun: Sendable {
             """
         ).rows
         await connection.close()
-        let checked = audit.checked
-        #expect(
-            checked.report.isExact,
-            """
-            \(checked.report); lost \(checked.lost(atMost: 3)), duplicated \(checked.duplicated(atMost: 3)), \
-            unexpected \(checked.unexpected(atMost: 3))
-            """,
-            sourceLocation: sourceLocation
-        )
-        #expect(rows == [["\(audit.rowsInHot)", "0"]], "activity, gaps", sourceLocation: sourceLocation)
+        return (audit, rows[0])
     }
 }
