@@ -108,8 +108,9 @@ package enum Resumption: Sendable, Equatable {
             let gap = Gap(
                 cause: .regression,
                 epoch: position.epoch,
+                // How much more it had held, nobody can say.
                 firstSequence: state.lastSequence < position.sequence ? state.lastSequence + 1 : nil,
-                lastSequence: state.lastSequence < position.sequence ? position.sequence : nil,
+                lastSequence: nil,
                 isSuspected: true
             )
             self = .newEpoch(next, at: start, gap: gap)

@@ -91,7 +91,7 @@ extension LaneRunner {
             cause: .regression,
             epoch: position.epoch,
             firstSequence: position.sequence + 1,
-            lastSequence: seen.sequence,
+            lastSequence: nil,
             isSuspected: true
         )
     }

@@ -68,7 +68,10 @@ package struct Gap: Sendable, Equatable {
         case .uncaptured: "no stream captured the type for a while: what was published then was kept nowhere"
         case .deleted, .recreated:
             "the stream was deleted: of epoch \(epoch), what it held from sequence \(first) on was not read"
-        case .discarded, .purged, .regression:
+        case .regression:
+            "the stream went back: of epoch \(epoch), what it held from sequence \(first) on is another now, and what "
+                + "was not read of it is lost"
+        case .discarded, .purged:
             "sequences \(first) to \(last) of epoch \(epoch)\(isSuspected ? ", perhaps not all of them ours" : "")"
         }
     }

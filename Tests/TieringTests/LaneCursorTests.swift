@@ -121,7 +121,7 @@ import Tiering
     }
 
     @Test func `a stream that ends below the position went back, and says how far`() {
-        let gap = Gap(cause: .regression, epoch: 3, firstSequence: 8, lastSequence: 10, isSuspected: true)
+        let gap = Gap(cause: .regression, epoch: 3, firstSequence: 8, lastSequence: nil, isSuspected: true)
         #expect(Self.resumption(Self.state(2, 7), time: nil) == .newEpoch(4, at: 1, gap: gap))
     }
 

@@ -41,7 +41,7 @@ import Tiering
 
         lane = try #require(try await runner.open())
         try await drain(runner, &lane)
-        let gap = Gap(cause: .regression, epoch: 1, firstSequence: 11, lastSequence: 20, isSuspected: true)
+        let gap = Gap(cause: .regression, epoch: 1, firstSequence: 11, lastSequence: nil, isSuspected: true)
         #expect(await gaps(bench) == [gap])
         #expect(await bench.evidence().hot.count == 15 + (isGrownAgain ? 20 : 2))
         #expect(await bench.hot.position(of: bench.source)?.epoch == 1)
