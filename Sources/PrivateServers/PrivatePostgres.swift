@@ -106,8 +106,10 @@ package actor PrivatePostgres {
     }
 
     /// Stops the server: sessions are ended, transactions rolled back, a checkpoint written (`SIGINT`, "fast").
-    package func stop() async {
-        await server?.stop(SIGINT)
+    ///
+    /// `immediately`: without any of that (`SIGQUIT`); the next start recovers from the log.
+    package func stop(immediately: Bool = false) async {
+        await server?.stop(immediately ? SIGQUIT : SIGINT)
         server = nil
     }
 

@@ -65,9 +65,19 @@ struct TakeOverFaultTests {
         )
         let second = try await takeOver(run, from: first)
         try await poll("the stale one told who has the lane") {
-            first.lines("lane waits").contains { $0["detail"]?.string?.contains("was taken over by") == true }
+            first.hasWaited(for: "was taken over by")
         }
         #expect(await second.stop() == .exited(0))
+    }
+
+    @Test func `an idle owner is not taken for a dead one, however short the patience`() async throws {
+        let run = try await FaultRun()
+        let first = try await run.startReading(Self.soon)
+        let second = try await run.start(Self.soon)
+        // It asks once a second.
+        try await poll("asked five times", within: .seconds(20)) { second.lines("lane held by another").count == 5 }
+        #expect(second.lines("lane claimed").isEmpty)
+        #expect(first.lines("lane claimed").count == 1)
     }
 
     /// Whose answer the first to come waits for while the other one goes on: that it may try, or that it has won.
@@ -96,9 +106,10 @@ struct TakeOverFaultTests {
         for _ in 0..<3 {
             try await run.expectExact(within: .seconds(10))
             let owners = try await poll("one that reads and one that waits", within: .seconds(10)) {
-                var states: [String] = []
-                for daemon in daemons { states.append(try await daemon.laneState()) }
-                return states.sorted() == ["reading", "waiting"] ? states.map { $0 == "reading" } : nil
+                var states: [String?] = []
+                for daemon in daemons { states.append(try await daemon.lane("state")) }
+                return states.compactMap(\.self).sorted() == ["reading", "waiting"]
+                    ? states.map { $0 == "reading" } : nil
             }
             let owner = try #require(owners.firstIndex(of: true))
             async let published: Void = run.publish(200)
@@ -107,13 +118,6 @@ struct TakeOverFaultTests {
             daemons[owner] = try await run.start()
         }
         try await run.expectExact(within: .seconds(10))
-    }
-}
-
-extension Daemon {
-    /// What the one lane of a hot process does.
-    func laneState() async throws -> String {
-        try await json("hot", "/stats")["sources"]?.array?.first?["state"]?.string ?? ""
     }
 }
 
