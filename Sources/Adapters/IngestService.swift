@@ -200,7 +200,9 @@ package struct IngestService: Service {
                 isShared: found.isShared,
                 batch: settings.batch,
                 heartbeat: settings.takeover / 3,
-                acknowledges: settings.acknowledges
+                acknowledges: settings.acknowledges,
+                // An idle lane says that it lives between two fetches, so no fetch may last longer than that.
+                fetchWait: min(.seconds(1), settings.takeover / 3)
             ),
             streams: streams,
             hot: hot,

@@ -14,8 +14,11 @@ struct KillStepFaultTests {
         }
         let first = step.isOpening ? try await run.start() : try await run.startReading()
         if !step.isOpening { run.hold(at: step) }
+        let before = try #require(await run.position())
         try await run.publish(200)
         try await run.killHeld(first)
+        // It was killed where this says: only a COMMIT moves the position.
+        #expect((try #require(await run.position()) > before) == (step >= .commitSent))
 
         let second = try await run.start()
         // Far less than ingest.takeover, 15 s, and than ack_wait, 30 s: neither is what the rest waits for.

@@ -11,25 +11,6 @@ struct TakeOverFaultTests {
     /// The shortest there is: these tests wait for it to pass.
     private static let soon = ["ingest.takeover=1s"]
 
-    /// Stops `first` where it is held, lets another instance take over and work, and wakes the stale one.
-    private func takeOver(_ run: FaultRun, from first: Daemon) async throws -> Daemon {
-        try await run.awaitHeld()
-        first.process.send(SIGSTOP)
-        let second = try await run.start(Self.soon)
-        try await run.stage.awaitReading(second, lanes: 1)
-        try await run.expectExact()
-        run.postgres.release()
-        run.nats.release()
-        first.process.send(SIGCONT)
-        // It has noticed once it says that another one holds the lane.
-        try await first.awaitTrouble(["held by"])
-        try await run.publish(100)
-        try await run.expectExact()
-        #expect(second.lines("lane claimed").count == 1, "the new owner was disturbed")
-        #expect(second.lines("lane restarted").isEmpty)
-        return second
-    }
-
     @Test(arguments: [LaneStep.copyHalfSent, .activity])
     func `an owner stopped in its transaction does not commit once another one has the lane`(_ step: LaneStep)
         async throws
@@ -38,7 +19,7 @@ struct TakeOverFaultTests {
         let first = try await run.startReading(Self.soon)
         run.hold(at: step)
         try await run.publish(200)
-        _ = try await takeOver(run, from: first)
+        _ = try await run.takeOver(from: first, Self.soon)
     }
 
     @Test func `the late ack of a stale owner does not touch the new one's consumer`() async throws {
@@ -46,7 +27,7 @@ struct TakeOverFaultTests {
         let first = try await run.startReading(Self.soon)
         run.hold(at: .commitAnswered)
         try await run.publish(200)
-        _ = try await takeOver(run, from: first)
+        _ = try await run.takeOver(from: first, Self.soon)
         // The new consumer is acknowledged up to the end; a late ack under its own name would have stopped that.
         let end = await run.position()
         try await poll("everything acknowledged") { try await run.acknowledged() == end }
@@ -63,11 +44,21 @@ struct TakeOverFaultTests {
             run.stage.hot,
             "UPDATE thermocline_store.ingest_position SET backend_start = backend_start - interval '1 s'"
         )
-        let second = try await takeOver(run, from: first)
+        let second = try await run.takeOver(from: first, Self.soon)
         try await poll("the stale one told who has the lane") {
-            first.lines("lane waits").contains { $0["detail"]?.string?.contains("was taken over by") == true }
+            first.hasWaited(for: "was taken over by")
         }
         #expect(await second.stop() == .exited(0))
+    }
+
+    @Test func `an idle owner is not taken for a dead one, however short the patience`() async throws {
+        let run = try await FaultRun()
+        let first = try await run.startReading(Self.soon)
+        let second = try await run.start(Self.soon)
+        // It asks once a second.
+        try await poll("asked five times", within: .seconds(20)) { second.lines("lane held by another").count == 5 }
+        #expect(second.lines("lane claimed").isEmpty)
+        #expect(first.lines("lane claimed").count == 1)
     }
 
     /// Whose answer the first to come waits for while the other one goes on: that it may try, or that it has won.
@@ -96,9 +87,10 @@ struct TakeOverFaultTests {
         for _ in 0..<3 {
             try await run.expectExact(within: .seconds(10))
             let owners = try await poll("one that reads and one that waits", within: .seconds(10)) {
-                var states: [String] = []
-                for daemon in daemons { states.append(try await daemon.laneState()) }
-                return states.sorted() == ["reading", "waiting"] ? states.map { $0 == "reading" } : nil
+                var states: [String?] = []
+                for daemon in daemons { states.append(try await daemon.lane("state")) }
+                return states.compactMap(\.self).sorted() == ["reading", "waiting"]
+                    ? states.map { $0 == "reading" } : nil
             }
             let owner = try #require(owners.firstIndex(of: true))
             async let published: Void = run.publish(200)
@@ -110,14 +102,34 @@ struct TakeOverFaultTests {
     }
 }
 
-extension Daemon {
-    /// What the one lane of a hot process does.
-    func laneState() async throws -> String {
-        try await json("hot", "/stats")["sources"]?.array?.first?["state"]?.string ?? ""
-    }
-}
-
 extension FaultRun {
+    /// Stops `first` where it is held, lets another instance take over and work, and wakes the stale one.
+    ///
+    /// `meanwhile` runs between the stop and the start of the other one.
+    func takeOver(
+        from first: Daemon,
+        _ settings: [String] = [],
+        meanwhile: () throws -> Void = {}
+    ) async throws -> Daemon {
+        try await awaitHeld()
+        first.process.send(SIGSTOP)
+        try meanwhile()
+        let second = try await start(settings)
+        // Less than ingest.takeover where that is not shortened.
+        try await stage.awaitReading(second, lanes: 1, within: .seconds(10))
+        try await expectExact()
+        postgres.release()
+        nats.release()
+        first.process.send(SIGCONT)
+        // It has noticed once it says that another one holds the lane.
+        try await first.awaitTrouble(["held by"])
+        try await publish(100)
+        try await expectExact()
+        #expect(second.lines("lane claimed").count == 1, "the new owner was disturbed")
+        #expect(second.lines("lane restarted").isEmpty)
+        return second
+    }
+
     /// Up to which sequence the recorded consumer is acknowledged.
     func acknowledged() async throws -> Int? {
         let sql = "SELECT stream, consumer FROM thermocline_store.ingest_position"

@@ -151,3 +151,16 @@ final class FaultRun: Sendable {
         return (audit, rows[0])
     }
 }
+
+extension Daemon {
+    /// One field of the one lane in `/stats`.
+    func lane(_ field: String) async throws -> String? {
+        let value = try await json("hot", "/stats")["sources"]?.array?.first?[field]
+        return value?.string ?? value?.int.map { "\($0)" }
+    }
+
+    /// Whether its lane has logged that it waits, for a reason with this in it.
+    func hasWaited(for words: String) -> Bool {
+        lines("lane waits").contains { $0["detail"]?.string?.contains(words) == true }
+    }
+}

@@ -19,6 +19,9 @@ enum LaneStep: Int, CaseIterable, Comparable, Sendable, CustomTestStringConverti
     case commitAnswered
     case acknowledged
 
+    /// The statement to its end: BEGIN says "READ COMMITTED".
+    static let commit = "COMMIT\0"
+
     var testDescription: String { "step \(rawValue): \(self)" }
 
     /// Whether an instance comes to it before it reads.
@@ -41,7 +44,7 @@ enum LaneStep: Int, CaseIterable, Comparable, Sendable, CustomTestStringConverti
         case .copyEnded: (.answer(to: [0xff, 0xff, UInt8(ascii: "c"), 0, 0, 0, 4]), nil)
         case .quarantine: (.answer(to: "INSERT INTO thermocline_store.quarantine"), nil)
         case .activity: (.answer(to: "INSERT INTO thermocline_store.range_activity"), nil)
-        case .commitSent: (.answer(to: "COMMIT"), nil)
+        case .commitSent: (.answer(to: Self.commit), nil)
         // The program has the answer when it acknowledges; that message goes no further.
         case .commitAnswered: (nil, .request("PUB $JS.ACK."))
         case .acknowledged: (nil, .answer(to: "+ACK"))
