@@ -97,7 +97,7 @@ package actor PrivateNATS {
         return copy
     }
 
-    /// Ends the server at once, puts a copy in the place of its store and starts it: what came after the copy never was.
+    /// Ends the server at once and starts it with a copy in the place of its store: what came after that never was.
     ///
     /// Throws: as `start`, and `.refused`.
     package func restoreStore(_ copy: String) async throws(ServerError) {

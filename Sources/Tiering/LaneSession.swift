@@ -2,7 +2,7 @@ package import Records
 
 /// How far a source is stored, as the hot database has it: the truth that every consumer is made from.
 package struct Position: Sendable, Equatable {
-    /// Creation time of the stream this position counts in; nil for a source seen for the first time, and for one that was deleted.
+    /// Creation time of the stream this position counts in; nil for a source that is new, or was deleted.
     package var streamCreated: Timestamp?
     /// Rises at another creation time and at each regression.
     package var epoch: Int64
@@ -64,12 +64,13 @@ package struct Gap: Sendable, Equatable {
     package var summary: String {
         let first = firstSequence.map { "\($0)" } ?? "unknown"
         let last = lastSequence.map { "\($0)" } ?? "unknown"
+        let start = firstSequence.map { "sequence \($0)" } ?? "an unknown sequence"
         return switch cause {
         case .uncaptured: "no stream captured the type for a while: what was published then was kept nowhere"
         case .deleted, .recreated:
-            "the stream was deleted: of epoch \(epoch), what it held from sequence \(first) on was not read"
+            "the stream was deleted: of epoch \(epoch), what it held from \(start) on was not read"
         case .regression:
-            "the stream went back: of epoch \(epoch), what it held from sequence \(first) on is another now, and what "
+            "the stream went back: of epoch \(epoch), what it held from \(start) on is another now, and what "
                 + "was not read of it is lost"
         case .discarded, .purged:
             "sequences \(first) to \(last) of epoch \(epoch)\(isSuspected ? ", perhaps not all of them ours" : "")"

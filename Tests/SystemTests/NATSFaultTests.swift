@@ -1,4 +1,3 @@
-import Glibc
 import PrivateServers
 import TestSupport
 import Testing

@@ -134,7 +134,7 @@ import Tiering
         #expect(await gaps(bench).isEmpty)
         let position = await bench.hot.position(of: bench.source)
         #expect(position?.sequence == 40 && position?.epoch == 1)
-        // Events lie at the true time: only a stream time that is more than a day behind it puts them out of the window.
+        // Events lie at the true time: only a stream time more than a day behind it puts them out of the window.
         let refused = jump < -Self.day ? 20 : 0
         #expect(await bench.evidence().hot.count == 40 - refused)
         #expect(await bench.hot.quarantineCount == refused)

@@ -18,6 +18,19 @@ extension FaultRun {
     /// Settings of a lane that takes ten messages at a time and looks at its stream every second.
     static let small = ["hot.batch.rows=10", "ingest.takeover=3s"]
 
+    /// A stage with the stream `TRADES`, of trades alone or with other messages.
+    static func trades(
+        _ subjects: [String] = ["trade.>"],
+        settings: [String] = [],
+        limit: (inout StreamConfiguration) -> Void = { _ in }
+    ) async throws -> FaultRun {
+        let run = try await FaultRun(FaultRun.small + settings)
+        var configuration = StreamConfiguration(name: "TRADES", subjects: subjects)
+        limit(&configuration)
+        try await run.onNATS { [configuration] in _ = try await $0.createStream(configuration) }
+        return run
+    }
+
     func onNATS<R>(_ body: (JetStreamConnection) async throws -> R) async throws -> R {
         let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "fault"))
         do {
