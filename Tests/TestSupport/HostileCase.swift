@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 package import Records
 
 /// One message of `hostile.jsonl` and what must become of it.
