@@ -15,8 +15,8 @@ struct QuarantineTable {
         guard !messages.isEmpty else { return }
         try await checkBound()
         let columns: [(QuarantinedMessage) -> String?] = [
-            { "\($0.sequence)" }, { $0.time.description }, { printable($0.subject) }, { hex($0.headers) },
-            { hex($0.payload) }, { $0.reason }, { printable(Array($0.detail.utf8)) }, { $0.sqlState },
+            { "\($0.sequence)" }, { $0.time.description }, { printable($0.subject) }, { ByteText.text($0.headers) },
+            { ByteText.text($0.payload) }, { $0.reason }, { printable(Array($0.detail.utf8)) }, { $0.sqlState },
         ]
         let arrays = columns.map { column in SQLText.array(messages.map(column)) }
         try await call.execute(HotSQL.addQuarantine, [stream] + arrays)
@@ -35,17 +35,6 @@ struct QuarantineTable {
 }
 
 /// Text for a person: what is not UTF-8 or is a zero byte is shown by the replacement character.
-private func printable(_ bytes: [UInt8]) -> String {
+func printable(_ bytes: [UInt8]) -> String {
     String(decoding: bytes, as: UTF8.self).replacing("\0", with: "\u{FFFD}")
-}
-
-private func hex(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text = Array("\\x".utf8)
-    text.reserveCapacity(bytes.count * 2 + 2)
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: text, as: UTF8.self)
 }

@@ -86,7 +86,8 @@ import Tiering
         // A key that is there sends the batch through staging, which must not swallow what breaks the rule.
         let staged = try batch(tiers, rule, 55..<75, from: 66)
         #expect(try await lane.commit(staged) == .committed(stored: 15, repeated: 5, quarantined: 2))
-        let kept = "SELECT count(*) FROM thermocline.quarantine WHERE reason = 'rejected' AND sqlstate = '\(rule.sqlState)'"
+        let kept =
+            "SELECT count(*) FROM thermocline.quarantine WHERE reason = 'rejected' AND sqlstate = '\(rule.sqlState)'"
         #expect(try await tiers.ask(tiers.hot, kept) == "8")
         let bad = "SELECT count(*) FROM thermocline.trade WHERE trade_id LIKE 'trade\\_id-1___'"
         #expect(try await tiers.ask(tiers.hot, bad) == "0")
@@ -155,9 +156,11 @@ import Tiering
         let stream = StreamConfiguration(name: "REJECTED", subjects: ["trade.>"])
         _ = try await connection.createStream(stream)
         let publisher = try JetStreamPublisher(connection)
-        _ = try await publisher.store((0..<20).map { SampleMessage(Self.trade, number: $0) }.map {
-            OutgoingMessage($0.subject, $0.payload)
-        })
+        _ = try await publisher.store(
+            (0..<20).map { SampleMessage(Self.trade, number: $0) }.map {
+                OutgoingMessage($0.subject, $0.payload)
+            }
+        )
         try await tiers.tell(tiers.hot, "ALTER TABLE \(Self.table) ADD CONSTRAINT none CHECK (price < 0)")
         let (board, stop) = (LaneBoard(), Latch())
         let source = SourceID(stream: "REJECTED", filter: SourceID.everything)
