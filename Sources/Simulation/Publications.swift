@@ -11,6 +11,8 @@ struct Publications: Sendable {
         /// Which life of the stream it was published in.
         let life: Int
         let identity: String
+        /// What quarantine would call it.
+        let quarantined: String
         /// The stream lost it before it was stored; it must be listed as a gap that is newer than so many others.
         var goneAfterGaps: Int?
         /// It was lost where nobody could know of it: before the source was read for the first time, or above the
@@ -46,19 +48,22 @@ struct Publications: Sendable {
     /// Notes a message that the server stored.
     mutating func add(_ message: FeedMessage, stored: StreamServer.Message, source: SourceID) {
         bySource[source, default: []].append(entries.count)
+        let quarantined = FeedMessage.quarantinedIdentity(subject: message.subject, payload: message.payload)
         entries.append(
             Entry(
                 source: source,
                 type: message.type,
                 sequence: stored.sequence,
                 life: lives[source.stream, default: 0],
-                identity: message.identity
+                identity: message.identity,
+                quarantined: quarantined
             )
         )
         if message.kind == .poison {
             evidence[message.type]?.poison.insert(message.identity)
         } else if let content = content(of: message, stored.time) {
             evidence[message.type]?.published[message.identity, default: []].insert(content)
+            evidence[message.type]?.messages[quarantined] = .init(identity: message.identity, digest: content)
         }
     }
 
