@@ -13,6 +13,9 @@ CHECK_PACKAGES := $(PACKAGES) systemd
 # How long the demo runs, in seconds; 0 = until Ctrl-C.
 DEMO_SECONDS ?= 60
 
+# How long the soak runs, in seconds; `SEED=` repeats the faults of another run.
+SOAK_SECONDS ?= 600
+
 # Each sanitizer builds apart, or every run would rebuild everything.
 TSAN := --sanitize=thread --scratch-path .build/tsan
 ASAN := --sanitize=address --scratch-path .build/asan
@@ -39,7 +42,7 @@ install = missing=""; \
 	        install --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
 
-.PHONY: build demo test check format deps check-deps
+.PHONY: build demo test soak check format deps check-deps
 
 build: deps
 	@swift build
@@ -51,6 +54,10 @@ demo: deps
 
 test: deps
 	@$(TEST)
+
+## Random faults at 5,000 messages a second, then every message is looked for; `make test` does it for 60 s.
+soak: deps
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(TEST) --filter SoakTests
 
 ## The gate: format, warnings and imports, tests, the same under two sanitizers without the slow ones.
 check: check-deps

@@ -27,23 +27,28 @@ struct PartitionKeeper: Sendable {
         _ partitions: Set<Partition>,
         on connection: PostgresConnection
     ) async throws(StoreError) -> Set<Partition> {
-        if partitions.allSatisfy({ known.contains($0.name) }) { return [] }
+        let (missing, refused) = try await plan(partitions, on: connection)
+        for partition in missing {
+            try await make(partition, on: connection)
+            known.insert(partition.name)
+        }
+        return refused
+    }
+
+    /// What `ensure` would make, and what the limit refuses.
+    mutating func plan(
+        _ partitions: Set<Partition>,
+        on connection: PostgresConnection
+    ) async throws(StoreError) -> (missing: [Partition], refused: Set<Partition>) {
+        if partitions.allSatisfy({ known.contains($0.name) }) { return ([], []) }
         let type = self.type
         let listed = try await at(tier, "list partitions of \(type.name)") { () throws(PostgresError) in
             try await connection.execute(TierSQL.partitions(of: type))
         }
         known = Set(listed.rows.compactMap { $0[0] })
-        var refused: Set<Partition> = []
-        for partition in partitions.sorted(by: { $0.range.start < $1.range.start })
-        where !known.contains(partition.name) {
-            guard known.count < limit else {
-                refused.insert(partition)
-                continue
-            }
-            try await make(partition, on: connection)
-            known.insert(partition.name)
-        }
-        return refused
+        let missing = partitions.filter { !known.contains($0.name) }.sorted { $0.range.start < $1.range.start }
+        let room = max(limit - known.count, 0)
+        return (Array(missing.prefix(room)), Set(missing.dropFirst(room)))
     }
 
     private func make(_ partition: Partition, on connection: PostgresConnection) async throws(StoreError) {

@@ -48,6 +48,11 @@ private func remedy(_ sqlState: String?, _ tier: String) -> String? {
     }
 }
 
+extension StoreError {
+    /// A row for which no partition exists: 23514, and no constraint that it breaks.
+    var isMissingPartition: Bool { disposition == .reject && sqlState == "23514" && constraint == nil }
+}
+
 /// Runs database calls and says which tier and what was tried when one fails.
 func at<R>(
     _ tier: String,

@@ -70,6 +70,20 @@ package struct PostgresHot: HotTier {
         }
     }
 
+    /// A session for the hot database whose schema is the one we need.
+    ///
+    /// Throws: `.schema` (halt) with the command that mends it; as `connect` does.
+    package func connectChecked(_ name: String) async throws(StoreError) -> PostgresConnection {
+        let connection = try await connect(name)
+        do throws(StoreError) {
+            try await schema.check(on: connection, bucketMicros: settings.bucketMicros)
+            return connection
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
     /// A session for the hot database; its commits are on disk when they return.
     package func connect(_ name: String) async throws(StoreError) -> PostgresConnection {
         try await at("hot", "connect") { () throws(PostgresError) in

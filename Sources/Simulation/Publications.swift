@@ -11,6 +11,8 @@ struct Publications: Sendable {
         /// Which life of the stream it was published in.
         let life: Int
         let identity: String
+        /// What quarantine would call it.
+        let quarantined: String
         /// The stream lost it before it was stored; it must be listed as a gap that is newer than so many others.
         var goneAfterGaps: Int?
         /// It was lost where nobody could know of it: before the source was read for the first time, or above the
@@ -54,19 +56,22 @@ struct Publications: Sendable {
             identity = FeedMessage.quarantinedIdentity(subject: message.subject, payload: message.payload)
         } catch {}  // The feed calls it good: then the tiers will hold a row that nobody published so.
         bySource[source, default: []].append(entries.count)
+        let quarantined = FeedMessage.quarantinedIdentity(subject: message.subject, payload: message.payload)
         entries.append(
             Entry(
                 source: source,
                 type: message.type,
                 sequence: stored.sequence,
                 life: lives[source.stream, default: 0],
-                identity: identity
+                identity: identity,
+                quarantined: quarantined
             )
         )
         if isPoison {
             evidence[message.type]?.poison.insert(identity)
         } else if let content {
             evidence[message.type]?.published[identity, default: []].insert(content)
+            evidence[message.type]?.messages[quarantined] = .init(identity: identity, digest: content)
         }
     }
 

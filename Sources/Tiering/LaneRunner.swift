@@ -212,7 +212,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             if let reason {
                 board.update(settings.source) { $0.batches[reason, default: 0] += 1 }
                 try await findGaps(in: &batch, since: since)
-                batch.repeated = batch.rows.deduplicateAndSort()
+                batch.repeated = batch.rows.deduplicateAndSort(as: settings.type)
                 return batch
             }
             let wait = batch.received > 0 || isCommitting ? policy.linger : settings.fetchWait
@@ -269,12 +269,13 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         switch try await session.commit(batch) {
         case .positionMoved: throw Restart(reason: "an earlier commit of this lane had succeeded after all")
         case .lost(let owner): throw LostLane(owner: owner)
-        case .committed(let stored, let repeated, let quarantined):
+        case .committed(let stored, let repeated, let quarantined, let conflicts):
             let time = now()
             board.update(settings.source) {
                 $0.stored += stored
                 $0.repeated += repeated
                 $0.quarantined += quarantined
+                $0.conflicts += conflicts
                 $0.position = batch.to
                 $0.positionTime = batch.messageTime ?? $0.positionTime
                 $0.lastProgress = time

@@ -109,8 +109,10 @@ package struct QuarantinedMessage: Sendable, Equatable {
 
 /// What a commit did.
 package enum CommitOutcome: Sendable, Equatable {
-    /// Stored `stored` rows; `repeated` had a key that was there already; `quarantined` messages were kept aside.
-    case committed(stored: Int, repeated: Int, quarantined: Int)
+    /// Every message is a row that was stored, repeats one in key and content, or was kept aside: the three add up.
+    ///
+    /// Of those kept aside `conflicts` had the key of a stored row and other content.
+    case committed(stored: Int, repeated: Int, quarantined: Int, conflicts: Int = 0)
     /// The position is not where this lane read it, though the lane is still ours: an earlier COMMIT won.
     case positionMoved
     /// The lane belongs to another instance now.

@@ -13,6 +13,8 @@ package struct LaneStatus: Sendable, Equatable {
     package var stored = 0
     package var repeated = 0
     package var quarantined = 0
+    /// Of the quarantined: their key was stored before with other content.
+    package var conflicts = 0
     package var gaps = 0
     /// The last of them, with its cause, for a person.
     package var lastGap: String?

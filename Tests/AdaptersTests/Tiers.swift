@@ -46,7 +46,7 @@ struct Tiers: Sendable {
     func batch(_ type: RecordType, _ numbers: Range<Int>, from: UInt64 = 0) throws -> LaneBatch {
         var batch = LaneBatch(epoch: 1, from: from)
         for number in numbers { try add(SampleMessage(type, number: number), to: &batch, type) }
-        batch.repeated = batch.rows.deduplicateAndSort()
+        batch.repeated = batch.rows.deduplicateAndSort(as: type)
         return batch
     }
 
