@@ -42,13 +42,14 @@ final class FaultRun: Sendable {
     // MARK: The program
 
     /// Starts an instance; whether it gets the lane is another matter.
-    func start(_ extra: [String] = [], environment: [String: String] = [:]) async throws -> Daemon {
-        try await stage.run(["hot"], extra, environment: environment)
+    func start(_ extra: [String] = [], on clock: FakeClock? = nil) async throws -> Daemon {
+        guard let clock else { return try await stage.run(["hot"], extra) }
+        return try await stage.run(role: "hot", on: clock, extra)
     }
 
     /// Starts an instance and waits until it reads and has stored something: its partition is there.
-    func startReading(_ extra: [String] = [], environment: [String: String] = [:]) async throws -> Daemon {
-        let hot = try await start(extra, environment: environment)
+    func startReading(_ extra: [String] = [], on clock: FakeClock? = nil) async throws -> Daemon {
+        let hot = try await start(extra, on: clock)
         try await stage.awaitReading(hot, lanes: 1)
         try await publish(1)
         try await settle()
