@@ -105,24 +105,28 @@ final class FaultRun: Sendable {
     // MARK: The verdict
 
     /// Waits until the position stands at the end of the stream; a server that is away is asked again.
-    func settle(within limit: Duration = .seconds(20)) async throws {
+    func settle(within limit: Duration = .seconds(20), in hot: String? = nil) async throws {
         let end = published.withLock { $0.messages }
-        try await poll("the position at \(end)", within: limit) { await position() == end }
+        try await poll("the position at \(end)", within: limit) { await position(in: hot) == end }
     }
 
     /// The last stored sequence; nil while the database does not say.
-    func position() async -> Int? {
-        let rows = try? await stage.rows(stage.hot, "SELECT last_seq FROM thermocline_store.ingest_position")
+    func position(in hot: String? = nil) async -> Int? {
+        let rows = try? await stage.rows(hot ?? stage.hot, "SELECT last_seq FROM thermocline_store.ingest_position")
         return rows?.first?[0].flatMap { Int($0) }
     }
 
-    /// Settles, and compares what was published with rows, quarantine, activity and gaps; `lateBy` as for `settle`.
-    func expectExact(within limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation)
-        async throws
-    {
-        try await settle(within: limit)
+    /// Settles, and compares what was published with rows, quarantine, activity and gaps.
+    ///
+    /// `hot` is a database that has taken the place of the stage's own.
+    func expectExact(
+        within limit: Duration = .seconds(20),
+        in hot: String? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await settle(within: limit, in: hot)
         var audit = FeedAudit(published: published.withLock { $0.checker })
-        let connection = try await PostgresConnection(stage.hot, applicationName: "audit")
+        let connection = try await PostgresConnection(hot ?? stage.hot, applicationName: "audit")
         let hot = TierInventory(.hot, on: connection)
         try await hot.forEachKey(of: type) { audit.foundInHot($0.identity(of: type)) }
         try await hot.forEachQuarantined {
