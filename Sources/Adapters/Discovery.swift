@@ -13,6 +13,8 @@ package struct Discovery: Sendable, Equatable {
     package private(set) var sources: [Found] = []
     /// By type: patterns that no stream captures, or only in part, and then which part is.
     package private(set) var uncaptured: [String: [String]] = [:]
+    /// Every stream of the account.
+    package private(set) var streams: Set<String> = []
     /// Streams that cannot be read without taking messages from their owner.
     package private(set) var refused: [String] = []
     /// Types without a source that may get a stream of ours.
@@ -25,6 +27,7 @@ package struct Discovery: Sendable, Equatable {
     ///   - streams: every stream of the account.
     ///   - creatable: names of the types that we may create a stream for.
     package init(types: [RecordType], streams: [StreamStatus], creatable: Set<String>) {
+        self.streams = Set(streams.map(\.name))
         let readable = streams.filter { $0.configuration.retention == .limits }
         refused = streams.filter { stream in
             stream.configuration.retention != .limits

@@ -50,13 +50,13 @@ package actor PostgresLane: LaneSession {
 
     package func startEpoch(
         _ epoch: Int64,
-        created: Timestamp,
+        created: Timestamp?,
         at sequence: UInt64,
         gap: Gap?
     ) async throws(StoreError) -> Bool {
         let call = HotCall(connection, "start an epoch of \(source)")
         let started = try await call.transaction { () throws(StoreError) -> Bool? in
-            let parameters = key + [owner, "\(epoch)", "\(created)", "\(sequence)"]
+            let parameters = key + [owner, "\(epoch)", created?.description, "\(sequence)"]
             guard try await call.execute(HotSQL.startEpoch, parameters).affected == 1 else { return nil }
             if let gap { try await add(gap, call) }
             return true

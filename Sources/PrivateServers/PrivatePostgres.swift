@@ -13,11 +13,19 @@ package actor PrivatePostgres {
         package var isDurable = false
         /// Further settings, as of `postgres -c name=value`.
         package var parameters: [String: String] = [:]
+        /// Further variables in the server's environment.
+        package var environment: [String: String] = [:]
 
-        package init(listensOnTCP: Bool = false, isDurable: Bool = false, parameters: [String: String] = [:]) {
+        package init(
+            listensOnTCP: Bool = false,
+            isDurable: Bool = false,
+            parameters: [String: String] = [:],
+            environment: [String: String] = [:]
+        ) {
             self.listensOnTCP = listensOnTCP
             self.isDurable = isDurable
             self.parameters = parameters
+            self.environment = environment
         }
     }
 
@@ -106,8 +114,10 @@ package actor PrivatePostgres {
     }
 
     /// Stops the server: sessions are ended, transactions rolled back, a checkpoint written (`SIGINT`, "fast").
-    package func stop() async {
-        await server?.stop(SIGINT)
+    ///
+    /// `immediately`: without any of that (`SIGQUIT`); the next start recovers from the log.
+    package func stop(immediately: Bool = false) async {
+        await server?.stop(immediately ? SIGQUIT : SIGINT)
         server = nil
     }
 
@@ -151,7 +161,7 @@ package actor PrivatePostgres {
         return try await ChildProcess(
             Program.postgres.path(),
             ["-D", "data"] + parameters.sorted { $0.key < $1.key }.flatMap { ["-c", "\($0.key)=\($0.value)"] },
-            environment: ["LC_ALL": "C", "HOME": directory.path],
+            environment: ["LC_ALL": "C", "HOME": directory.path].merging(settings.environment) { $1 },
             directory: directory.path,
             logFile: logFile,
             user: Self.account

@@ -115,7 +115,7 @@ struct PrunedRanges {
 
 extension TierInventory.Key {
     /// As the feed names the message that became this row.
-    fileprivate func identity(of type: RecordType) -> String {
+    func identity(of type: RecordType) -> String {
         FeedMessage.storedIdentity(
             of: type,
             exchange: exchange,

@@ -11,22 +11,26 @@ import Testing
 struct Stage: Sendable {
     let hot: String
     let cold: String
+    /// How the program reaches the hot database: directly as the test does, or through a proxy.
+    let hotOfProgram: String
     let natsURL: String
     let directory: PrivateDirectory
     /// `path=value` for `--set`, on every command.
     let settings: [String]
 
     /// Makes the databases and, unless told otherwise, their schemas with the program's own command.
+    ///
+    /// `hotProxy` is the port of a `FaultProxy` that stands between the program and the hot database.
     init(
         _ settings: [String] = [],
         natsURL: String = PrivateNATS.current.url,
-        overTCP: UInt16? = nil,
-        appliesSchema: Bool = true
+        hotProxy: UInt16? = nil,
+        appliesSchema: [String] = ["hot", "cold"]
     ) async throws {
         let server = PrivatePostgres.current
         let names = [try await server.freshDatabase(), try await server.freshDatabase()]
-        let conninfos = names.map { overTCP == nil ? server.conninfo($0) : server.conninfoTCP($0, port: overTCP) }
-        (hot, cold) = (conninfos[0], conninfos[1])
+        (hot, cold) = (server.conninfo(names[0]), server.conninfo(names[1]))
+        hotOfProgram = hotProxy.map { server.conninfoTCP(names[0], port: $0) } ?? hot
         self.natsURL = natsURL
         directory = try PrivateDirectory("system")
         self.settings =
@@ -36,8 +40,7 @@ struct Stage: Sendable {
                 "log.level=debug",
             ] + settings
         try await Self.removeStreams()
-        guard appliesSchema else { return }
-        for tier in ["hot", "cold"] { try await applySchema(tier) }
+        for tier in appliesSchema { try await applySchema(tier) }
     }
 
     func applySchema(_ tier: String) async throws {
@@ -47,10 +50,15 @@ struct Stage: Sendable {
     }
 
     /// Starts the program with this stage's settings and then `extra`.
-    func run(_ arguments: [String], _ extra: [String] = []) async throws -> Daemon {
+    func run(
+        _ arguments: [String],
+        _ extra: [String] = [],
+        environment: [String: String] = [:]
+    ) async throws -> Daemon {
         try await Daemon(
             arguments + (settings + extra).flatMap { ["--set", $0] },
-            environment: ["THERMOCLINE_HOT_POSTGRES": hot, "THERMOCLINE_COLD_POSTGRES": cold],
+            environment: ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": cold]
+                .merging(environment) { $1 },
             in: directory
         )
     }
@@ -98,10 +106,10 @@ struct Stage: Sendable {
     }
 
     /// Waits until every lane of a hot process reads.
-    func awaitReading(_ daemon: Daemon, within limit: Duration = .seconds(30)) async throws {
+    func awaitReading(_ daemon: Daemon, lanes: Int = 7, within limit: Duration = .seconds(30)) async throws {
         try await poll("all lanes reading", within: limit) {
             let sources = try await daemon.json("hot", "/stats")["sources"]?.array ?? []
-            return sources.count == 7 && sources.allSatisfy { $0["state"]?.string == "reading" }
+            return sources.count == lanes && sources.allSatisfy { $0["state"]?.string == "reading" }
         }
     }
 
