@@ -70,12 +70,17 @@ package struct Discovery: Sendable, Equatable {
         }
     }
 
-    /// A stream of this type alone is read whole, any other by one consumer a pattern.
+    /// Our own stream of a type is read whole, any other by one consumer a pattern.
+    ///
+    /// Another's stream may carry one type today, others tomorrow, and their messages ever after: collectors replace
+    /// its subjects when they start.
     private static func sources(of type: RecordType, in stream: StreamStatus) -> [Found] {
         let subjects = stream.subjects.compactMap(SubjectFilter.init)
         let own = patterns(type).filter { pattern in subjects.contains { $0.overlaps(pattern) } }
         guard !own.isEmpty else { return [] }
-        let isWhole = subjects.allSatisfy { subject in own.contains { $0.covers(subject) } }
+        let isWhole =
+            stream.name == streamName(of: type)
+            && subjects.allSatisfy { subject in own.contains { $0.covers(subject) } }
         let filters = isWhole ? [SourceID.everything] : own.map(\.description)
         return filters.map {
             Found(source: SourceID(stream: stream.name, filter: $0), type: type.name, isShared: !isWhole)

@@ -44,7 +44,7 @@ struct NotedGap {
 
 /// How a lane finds what it can no longer read.
 extension LaneRunner {
-    /// More holes than these are listed as one: a row each would help nobody.
+    /// More holes than these are listed as one.
     private var mostHoles: Int { 16 }
     /// More removed messages than these are not asked for one by one.
     private var mostRemoved: UInt64 { 10_000 }
@@ -60,7 +60,10 @@ extension LaneRunner {
     }
 
     /// Lists with the next batch that no stream captured the type for a while.
-    package func noteUncaptured() { noted.note(.uncaptured) }
+    package func noteUncaptured() {
+        // Where another instance has the lane, that one lists it.
+        if board.get(settings.source)?.state != .waiting { noted.note(.uncaptured) }
+    }
 
     func settleNoted(_ lane: inout Open) async throws {
         var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
@@ -124,18 +127,14 @@ extension LaneRunner {
 
     /// Lists what was gone before this batch could read it, with its cause.
     ///
-    /// On a shared stream no hole in the sequence tells: the places are those before the stream's first message, and
-    /// those from which messages were removed one by one. Any of them may have been ours.
+    /// On a shared stream no hole in the sequence tells: a stream discards from its beginning, so what is gone lies
+    /// before its first message, or it was removed one by one, and then the stream says so. All may have been ours.
     func findGaps(in batch: inout LaneBatch, since: Timestamp?) async throws {
         guard settings.isShared || batch.gaps.contains(where: { $0.cause == .discarded }) else { return }
         let state = try await streams.state(of: settings.source.stream)
         board.update(settings.source) { $0.stream = state }
         if settings.isShared {
-            var holes = try await removed(after: batch.from, through: batch.to, state)
-            if state.firstSequence > batch.from + 1 {
-                holes.insert((batch.from + 1)...min(state.firstSequence - 1, batch.to), at: 0)
-            }
-            batch.gaps += holes.map {
+            batch.gaps += try await holes(in: batch, state).map {
                 Gap(
                     cause: .discarded,
                     epoch: batch.epoch,
@@ -154,26 +153,20 @@ extension LaneRunner {
         for index in batch.gaps.indices where batch.gaps[index].cause == .discarded { batch.gaps[index].cause = cause }
     }
 
-    /// Ranges inside the stream that were removed one by one, by a purge of a subject for example.
-    private func removed(
-        after from: UInt64,
-        through to: UInt64,
-        _ state: StreamState
-    ) async throws -> [ClosedRange<UInt64>] {
-        let first = max(from + 1, state.firstSequence)
-        guard state.removed > 0, first <= to else { return [] }
-        guard state.removed <= mostRemoved else { return [first...to] }
-        var holes: [ClosedRange<UInt64>] = []
-        for sequence in try await streams.removed(from: settings.source.stream)
-        where (first...to).contains(sequence) {
-            if let last = holes.last, last.upperBound + 1 == sequence {
-                holes[holes.count - 1] = last.lowerBound...sequence
-            } else {
-                holes.append(sequence...sequence)
-            }
+    /// What is gone of the range of a batch, but for what the batch holds.
+    private func holes(in batch: LaneBatch, _ state: StreamState) async throws -> [ClosedRange<UInt64>] {
+        let discarded = min(max(state.firstSequence, 1) - 1, batch.to)
+        guard discarded > batch.from || state.removed > 0 else { return [] }
+        var holes = Holes(butFor: batch.messages.flatMap { $0.entries.map(\.streamSequence) })
+        holes.add(batch.from + 1, through: discarded)
+        let kept = max(discarded, batch.from) + 1
+        if state.removed > mostRemoved {
+            holes.add(kept, through: batch.to)
+        } else if state.removed > 0, kept <= batch.to {
+            for sequence in try await streams.removed(from: settings.source.stream)
+            where (kept...batch.to).contains(sequence) { holes.add(sequence, through: sequence) }
         }
-        guard holes.count > mostHoles, let last = holes.last else { return holes }
-        return [holes[0].lowerBound...last.upperBound]
+        return holes.ranges(atMost: mostHoles)
     }
 
     /// Moves an idle lane past messages that are not there for it: of other types, so that their expiry is never taken

@@ -12,9 +12,9 @@ struct StreamLifeTests {
         let hot = try await run.startReading()
         // The lane does not look before the new stream holds fewer, as many, or more messages than the old one.
         try await run.whileUnread { connection in
-            let old = try #require(try await connection.stream(named: "TRADES"))
+            let old = try #require(try await connection.stream(named: "THERMOCLINE_TRADE"))
             run.nats.refuse()
-            try await connection.deleteStream("TRADES")
+            try await connection.deleteStream("THERMOCLINE_TRADE")
             try await connection.createStream(old.configuration)
             try await run.publish(Int(old.lastSequence) + more, poison: 0)
         }
@@ -26,8 +26,8 @@ struct StreamLifeTests {
     @Test func `a stream that is deleted is listed at once, and read when it comes back`() async throws {
         let run = try await FaultRun.trades(settings: ["nats.create_streams=orderbook"])
         let hot = try await run.startReading()
-        let configuration = try await run.onNATS { try await $0.stream(named: "TRADES")?.configuration }
-        try await run.whileUnread { try await $0.deleteStream("TRADES") }
+        let configuration = try await run.onNATS { try await $0.stream(named: "THERMOCLINE_TRADE")?.configuration }
+        try await run.whileUnread { try await $0.deleteStream("THERMOCLINE_TRADE") }
         try await hot.awaitTrouble(["no stream captures trade.>", "the collector creates MARKET_DATA for it"])
         #expect(try await run.gaps().map(\.cause) == ["deleted"])
         _ = try await run.onNATS { try await $0.createStream(try #require(configuration)) }
@@ -55,10 +55,10 @@ struct StreamLifeTests {
         let run = try await FaultRun.trades(["trade.>", "other.>"], settings: settings)
         let hot = try await run.startReading()
         // What is unread stays readable.
-        try await run.whileUnread { try await $0.updateStreamSubjects("TRADES", ["other.>", "another.>"]) }
+        try await run.whileUnread { try await $0.updateStreamSubjects("THERMOCLINE_TRADE", ["other.>", "another.>"]) }
         try await hot.awaitTrouble(["no stream captures trade.>"])
         try await poll("the gap", within: .seconds(10)) { try await run.gaps().map(\.cause) == ["uncaptured"] }
-        _ = try await run.onNATS { try await $0.updateStreamSubjects("TRADES", ["other.>", "trade.>"]) }
+        _ = try await run.onNATS { try await $0.updateStreamSubjects("THERMOCLINE_TRADE", ["other.>", "trade.>"]) }
         try await run.publish(20)
         try await run.expectListed(["uncaptured"], by: nil, loses: false)
         try await hot.awaitHealthy()
@@ -95,7 +95,7 @@ struct StreamLifeTests {
             let name = try #require(
                 try await run.stage.scalar(run.stage.hot, "SELECT consumer FROM thermocline_store.ingest_position")
             )
-            #expect(try await connection.deleteConsumer("TRADES", name))
+            #expect(try await connection.deleteConsumer("THERMOCLINE_TRADE", name))
         }
         try await run.expectExact(within: .seconds(10))
         #expect(!hot.lines("lane waits").isEmpty || !hot.lines("lane restarted").isEmpty)
@@ -105,12 +105,15 @@ struct StreamLifeTests {
     @Test func `a stream that allows no more consumers is waited for, and named`() async throws {
         let run = try await FaultRun.trades(limit: { $0.maxConsumers = 1 })
         try await run.onNATS {
-            _ = try await $0.createConsumer("TRADES", ConsumerConfiguration(name: "another", startSequence: 1))
+            _ = try await $0.createConsumer(
+                "THERMOCLINE_TRADE",
+                ConsumerConfiguration(name: "another", startSequence: 1)
+            )
         }
         let hot = try await run.start()
         try await run.publish(20, poison: 0)
-        try await hot.awaitTrouble(["TRADES", "maximum consumers limit reached", "tries again by itself"])
-        try await run.onNATS { _ = try await $0.deleteConsumer("TRADES", "another") }
+        try await hot.awaitTrouble(["THERMOCLINE_TRADE", "maximum consumers limit reached", "tries again by itself"])
+        try await run.onNATS { _ = try await $0.deleteConsumer("THERMOCLINE_TRADE", "another") }
         try await run.expectExact()
         try await hot.awaitHealthy()
         #expect(await hot.stop() == .exited(0))
@@ -120,8 +123,8 @@ struct StreamLifeTests {
         let run = try await FaultRun.trades(limit: { $0.retention = .workQueue })
         let hot = try await run.start()
         try await run.publish(20, poison: 0)
-        try await hot.awaitTrouble(["stream TRADES", "reading it would take its messages"])
-        #expect(try await run.onNATS { try await $0.stream(named: "TRADES")?.messages } == 20)
+        try await hot.awaitTrouble(["stream THERMOCLINE_TRADE", "reading it would take its messages"])
+        #expect(try await run.onNATS { try await $0.stream(named: "THERMOCLINE_TRADE")?.messages } == 20)
         #expect(try await run.stage.rows(run.stage.hot, "SELECT FROM thermocline.trade").isEmpty)
         #expect(await hot.stop() == .exited(0))
     }

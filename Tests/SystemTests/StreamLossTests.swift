@@ -15,14 +15,14 @@ struct StreamLossTests {
     }
 
     static let purges = [
-        Removal(testDescription: "all", remove: { try await $0.purge("TRADES") }),
-        Removal(testDescription: "all but the last 7", remove: { try await $0.purge("TRADES", keep: 7) }),
+        Removal(testDescription: "all", remove: { try await $0.purge("THERMOCLINE_TRADE") }),
+        Removal(testDescription: "all but the last 7", remove: { try await $0.purge("THERMOCLINE_TRADE", keep: 7) }),
         Removal(
             testDescription: "the last 20, one by one",
             remove: { connection in
-                let last = try await connection.stream(named: "TRADES")?.lastSequence ?? 0
+                let last = try await connection.stream(named: "THERMOCLINE_TRADE")?.lastSequence ?? 0
                 for sequence in (last - 19)...last {
-                    try await connection.deleteMessage(in: "TRADES", sequence: sequence)
+                    try await connection.deleteMessage(in: "THERMOCLINE_TRADE", sequence: sequence)
                 }
             }
         ),
@@ -31,7 +31,9 @@ struct StreamLossTests {
         Removal(testDescription: "max_msgs", limit: { $0.maxMessages = 20 }),
         Removal(testDescription: "max_bytes", limit: { $0.maxBytes = 8_000 }),
         Removal(testDescription: "max_age", limit: { $0.maxAge = .milliseconds(500) }) { connection in
-            try await poll("the stream's age") { try await connection.stream(named: "TRADES")?.messages == 0 }
+            try await poll("the stream's age") {
+                try await connection.stream(named: "THERMOCLINE_TRADE")?.messages == 0
+            }
         },
     ]
 
@@ -65,7 +67,7 @@ struct StreamLossTests {
     }
 
     static let shared = [
-        Removal(testDescription: "purged", remove: { try await $0.purge("TRADES", subject: "trade.>") }),
+        Removal(testDescription: "purged", remove: { try await $0.purge("THERMOCLINE_TRADE", subject: "trade.>") }),
         Removal(testDescription: "discarded", limit: { $0.maxMessages = 30 }),
     ]
 

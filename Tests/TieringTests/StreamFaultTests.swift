@@ -203,3 +203,20 @@ import Tiering
         #expect(Self.state(maxAge: 5_000_001).causeOfLoss(after: nil, at: Self.now) == .discarded)
     }
 }
+
+@Suite struct HolesTests {
+    @Test func `what is told of is missing, but for what is kept, and ranges that touch are one`() {
+        var holes = Holes(butFor: [3, 4, 9, 30])
+        holes.add(2, through: 10)
+        holes.add(11, through: 11)
+        holes.add(20, through: 19)
+        holes.add(30, through: 30)
+        #expect(holes.ranges == [2...2, 5...8, 10...11])
+        #expect(holes.ranges(atMost: 3) == holes.ranges)
+        #expect(holes.ranges(atMost: 2) == [2...11])
+    }
+
+    @Test func `where nothing is told nothing is missing`() {
+        #expect(Holes(butFor: [1, 2]).ranges(atMost: 0).isEmpty)
+    }
+}

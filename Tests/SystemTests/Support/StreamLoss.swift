@@ -18,14 +18,14 @@ extension FaultRun {
     /// Settings of a lane that takes ten messages at a time and looks at its stream every second.
     static let small = ["hot.batch.rows=10", "ingest.takeover=3s"]
 
-    /// A stage with the stream `TRADES`, of trades alone or with other messages.
+    /// A stage with the stream `THERMOCLINE_TRADE`, of trades alone or with other messages.
     static func trades(
         _ subjects: [String] = ["trade.>"],
         settings: [String] = [],
         limit: (inout StreamConfiguration) -> Void = { _ in }
     ) async throws -> FaultRun {
         let run = try await FaultRun(FaultRun.small + settings)
-        var configuration = StreamConfiguration(name: "TRADES", subjects: subjects)
+        var configuration = StreamConfiguration(name: "THERMOCLINE_TRADE", subjects: subjects)
         limit(&configuration)
         try await run.onNATS { [configuration] in _ = try await $0.createStream(configuration) }
         return run
