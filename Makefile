@@ -7,8 +7,9 @@ SHELL := /bin/bash
 # The one list of Debian packages: C libraries, the servers that the demo and the tests start privately, and tools of `check`.
 PACKAGES := pkg-config libpq-dev libnats-dev libssl-dev libmicrohttpd-dev libyaml-dev libxxhash-dev \
             nats-server postgresql postgresql-client
-# systemd brings systemd-analyze, which reads the unit files; without it that one test skips and says so.
-CHECK_PACKAGES := $(PACKAGES) systemd
+# systemd brings systemd-analyze, which reads the unit files, and libfaketime a clock that jumps; without them those tests
+# skip and say so.
+CHECK_PACKAGES := $(PACKAGES) systemd libfaketime
 
 # How long the demo runs, in seconds; 0 = until Ctrl-C.
 DEMO_SECONDS ?= 60

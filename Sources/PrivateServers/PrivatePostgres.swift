@@ -46,19 +46,31 @@ package actor PrivatePostgres {
     private var wasKilled = false
     private let databases = Atomic<Int>(0)
 
-    /// Makes a cluster and starts it.
+    /// Makes a cluster and starts it; with `primary` a standby of that, which takes no writes until it is promoted.
     ///
     /// Throws: `.missingProgram`, `.refused`, `.ended` or `.notReady` with the end of the log.
-    package init(_ settings: Settings = Settings()) async throws(ServerError) {
+    package init(
+        _ settings: Settings = Settings(),
+        standbyOf primary: PrivatePostgres? = nil
+    ) async throws(ServerError) {
         if let missing = Program.missing(of: Self.programs) { throw missing }
         self.settings = settings
         directory = try PrivateDirectory("postgres", owner: Self.account)
         port = settings.listensOnTCP ? try LoopbackPort.free() : 5432
-        try await run(
-            .initdb,
-            ["-D", "data", "-U", Self.user, "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"],
-            asServer: true
-        )
+        if let primary {
+            let source = ["-h", primary.socketDirectory, "-p", "\(primary.port)", "-U", Self.user]
+            try await run(
+                .basebackup,
+                ["-D", "data", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"] + source,
+                asServer: true
+            )
+        } else {
+            try await run(
+                .initdb,
+                ["-D", "data", "-U", Self.user, "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"],
+                asServer: true
+            )
+        }
         try await start()
     }
 

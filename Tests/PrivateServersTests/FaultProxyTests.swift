@@ -132,4 +132,33 @@ struct FaultProxyTests {
         proxy.accept()
         #expect(try Client(proxy.port).read(until: "\r\n").hasPrefix("INFO {"))
     }
+
+    @Test func `a held request waits from its place on, and a cut drops it`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let (held, other) = (try Client(proxy.port), try Client(proxy.port))
+        for client in [held, other] { #expect(client.read(until: "\r\n").hasPrefix("INFO {")) }
+        proxy.hold(.request("NG\r\n"))
+        held.ping()
+        #expect(held.isSilent(for: 200))
+        #expect(proxy.isHolding)
+        other.ping()
+        #expect(other.read(until: "PONG\r\n").hasSuffix("PONG\r\n"))
+        proxy.cut()
+        #expect(held.read(until: "never") == "")
+    }
+
+    @Test func `what is held goes on when it is released`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let client = try Client(proxy.port)
+        #expect(client.read(until: "\r\n").hasPrefix("INFO {"))
+        for hold in [Hold.request("PING", passing: 2), .answer(to: "PING")] {
+            proxy.hold(hold)
+            client.ping()
+            #expect(client.isSilent(for: 200))
+            proxy.release()
+            #expect(client.read(until: "PONG\r\n").hasSuffix("PONG\r\n"))
+        }
+    }
 }

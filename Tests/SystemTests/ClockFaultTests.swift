@@ -1,3 +1,5 @@
+import Foundation
+import Postgres
 import PrivateServers
 import TestSupport
 import Testing
@@ -14,14 +16,22 @@ import Testing
 struct ClockFaultTests {
     static let jumps = ["+1d", "-1d"]
 
-    private func jump(_ offset: String) throws { try #require(clockOfPostgres).jump(offset) }
+    /// Lets the clock of the server jump, and sees that it did.
+    private func jump(_ offset: String) async throws {
+        try #require(clockOfPostgres).jump(offset)
+        let session = try await PostgresConnection(PrivatePostgres.current.conninfo(), applicationName: "clock")
+        let sql = "SELECT round((extract(epoch FROM clock_timestamp()) - $1) / 86400)"
+        let days = try await session.execute(sql, ["\(Date.now.timeIntervalSince1970)"]).scalar
+        await session.close()
+        #expect(days == String(offset.filter { $0 == "-" || $0.isNumber }))
+    }
 
     @Test(arguments: jumps) func `a lane does not notice that the database's clock jumps`(_ offset: String) async throws
     {
-        try jump("+0")
+        try await jump("+0")
         let run = try await FaultRun()
         let hot = try await run.startReading(["ingest.takeover=1s"])
-        try jump(offset)
+        try await jump(offset)
         try await run.publish(100)
         try await run.expectExact()
         try await run.expectHeartbeats()
@@ -32,26 +42,26 @@ struct ClockFaultTests {
     @Test(arguments: jumps) func `an owner stopped before the clock jumps is waited for no longer than without`(
         _ offset: String
     ) async throws {
-        try jump("+0")
+        try await jump("+0")
         let run = try await FaultRun()
         let first = try await run.startReading()
         run.hold(at: .copyHalfSent)
         try await run.publish(200)
-        _ = try await run.takeOver(from: first) { try jump(offset) }
+        _ = try await run.takeOver(from: first) { try await jump(offset) }
     }
 
     @Test(arguments: jumps) func `two instances stay one owner and one that waits while the clock jumps`(
         _ offset: String
     ) async throws {
-        try jump("+0")
+        try await jump("+0")
         let run = try await FaultRun()
         let daemons = [try await run.startReading(), try await run.start()]
         try await daemons[1].awaitTrouble(["held by"])
-        try jump(offset)
+        try await jump(offset)
         try await run.publish(200)
         try await run.expectExact()
         try await run.expectOneOwner(of: daemons)
-        try jump("+0")
+        try await jump("+0")
         try await run.publish(200)
         try await run.expectExact()
         try await run.expectOneOwner(of: daemons)
@@ -60,10 +70,10 @@ struct ClockFaultTests {
     @Test(arguments: jumps) func `our own clock may jump: the lane goes on, and only ingested_at says so`(
         _ offset: String
     ) async throws {
-        try jump("+0")
+        try await jump("+0")
         let clock = try FakeClock()
         let run = try await FaultRun()
-        let hot = try await run.startReading(["ingest.takeover=1s"], environment: clock.environment)
+        let hot = try await run.startReading(["ingest.takeover=1s"], on: clock)
         try clock.jump(offset)
         try await run.expectHeartbeats()
         try await run.publish(100)

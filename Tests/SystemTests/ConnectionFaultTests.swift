@@ -29,6 +29,9 @@ struct ConnectionFaultTests {
         run.postgres.hold(happened ? .answer(to: LaneStep.commit) : .request(LaneStep.commit))
         try await run.publish(200)
         try await run.awaitHeld()
+        // Nothing is acknowledged that is not known to be stored.
+        let stored = try #require(happened ? 2 : await run.position())
+        #expect(try await run.acknowledged() ?? 0 <= stored)
         run.postgres.cut()
         try await poll("the lane claimed again", within: Self.soon) { hot.lines("lane claimed").count == 2 }
         try await run.expectExact(within: Self.soon)

@@ -50,10 +50,39 @@ struct DatabaseFaultTests {
         try await hot.awaitHealthy()
     }
 
-    private func alterSystem(_ change: String, _ run: FaultRun) async throws {
+    private func alterSystem(_ change: String, _ run: FaultRun, in hot: String? = nil) async throws {
         for sql in ["ALTER SYSTEM \(change)", "SELECT pg_reload_conf()"] {
-            _ = try await run.stage.rows(run.stage.hot, sql)
+            _ = try await run.stage.rows(hot ?? run.stage.hot, sql)
         }
+    }
+
+    @Test func `a standby is waited for, and once promoted gets from the stream what it had not received`() async throws
+    {
+        let run = try await FaultRun()
+        let hot = try await run.startReading()
+        let standby = try await PrivatePostgres(.init(listensOnTCP: true), standbyOf: .current)
+        let database = try #require(try await run.stage.scalar(run.stage.hot, "SELECT current_database()"))
+        let successor = standby.conninfo(database)
+        try await run.publish(100)
+        try await run.settle(in: successor)
+
+        // It stops following; what the primary stores from here on is lost with it.
+        try await alterSystem("SET primary_conninfo = ''", run, in: successor)
+        try await poll("no replication") {
+            try await run.stage.scalar(run.stage.hot, "SELECT count(*) FROM pg_stat_replication") == "0"
+        }
+        try await run.publish(100)
+        try await run.expectExact()
+        #expect(try #require(await run.position(in: successor)) < (try #require(await run.position())))
+
+        run.postgres.redirect(to: standby.port)
+        run.postgres.cut()
+        try await hot.awaitTrouble(["25006", "promote it"] + Self.reassurance)
+        #expect(try await run.stage.scalar(successor, "SELECT pg_promote()") == "t")
+        try await run.publish(100)
+        try await run.expectExact(in: successor)
+        try await hot.awaitHealthy()
+        await standby.remove()
     }
 
     @Test func `a server without a connection left is waited for`() async throws {

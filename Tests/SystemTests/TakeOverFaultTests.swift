@@ -109,11 +109,11 @@ extension FaultRun {
     func takeOver(
         from first: Daemon,
         _ settings: [String] = [],
-        meanwhile: () throws -> Void = {}
+        meanwhile: () async throws -> Void = {}
     ) async throws -> Daemon {
         try await awaitHeld()
         first.process.send(SIGSTOP)
-        try meanwhile()
+        try await meanwhile()
         let second = try await start(settings)
         // Less than ingest.takeover where that is not shortened.
         try await stage.awaitReading(second, lanes: 1, within: .seconds(10))

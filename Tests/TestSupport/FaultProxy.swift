@@ -43,7 +43,7 @@ package final class FaultProxy: @unchecked Sendable {
 
     /// Where clients connect.
     package let port: UInt16
-    private let target: UInt16
+    private var target: UInt16
     private let listener: Int32
     private let condition = NSCondition()
     private var pairs: [Pair] = []
@@ -84,6 +84,11 @@ package final class FaultProxy: @unchecked Sendable {
     /// Cuts all connections as soon as `bytes` more have gone from the server to clients; exactly so many arrive.
     package func cut(afterBytesToClients bytes: Int) {
         locked { bytesUntilCut = bytes }
+    }
+
+    /// Sends new connections to another port: an address that moves to another server.
+    package func redirect(to port: UInt16) {
+        locked { target = port }
     }
 
     /// Stops forwarding in both directions; nothing is closed: a cable that was pulled.
@@ -173,7 +178,7 @@ package final class FaultProxy: @unchecked Sendable {
             let client = Glibc.accept(listener, nil, nil)
             guard client >= 0 else { break }
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            let isRefused = locked { isRefusing || isStopped }
+            let (isRefused, target) = locked { (isRefusing || isStopped, self.target) }
             guard !isRefused, withAddress(target, { connect(server, $0, $1) }) == 0 else {
                 close(client)
                 close(server)

@@ -42,13 +42,14 @@ final class FaultRun: Sendable {
     // MARK: The program
 
     /// Starts an instance; whether it gets the lane is another matter.
-    func start(_ extra: [String] = [], environment: [String: String] = [:]) async throws -> Daemon {
-        try await stage.run(["hot"], extra, environment: environment)
+    func start(_ extra: [String] = [], on clock: FakeClock? = nil) async throws -> Daemon {
+        guard let clock else { return try await stage.run(["hot"], extra) }
+        return try await stage.run(role: "hot", on: clock, extra)
     }
 
     /// Starts an instance and waits until it reads and has stored something: its partition is there.
-    func startReading(_ extra: [String] = [], environment: [String: String] = [:]) async throws -> Daemon {
-        let hot = try await start(extra, environment: environment)
+    func startReading(_ extra: [String] = [], on clock: FakeClock? = nil) async throws -> Daemon {
+        let hot = try await start(extra, on: clock)
         try await stage.awaitReading(hot, lanes: 1)
         try await publish(1)
         try await settle()
@@ -104,23 +105,27 @@ final class FaultRun: Sendable {
     // MARK: The verdict
 
     /// Waits until the position stands at the end of the stream; a server that is away is asked again.
-    func settle(within limit: Duration = .seconds(20)) async throws {
+    func settle(within limit: Duration = .seconds(20), in hot: String? = nil) async throws {
         let end = published.withLock { $0.messages }
-        try await poll("the position at \(end)", within: limit) { await position() == end }
+        try await poll("the position at \(end)", within: limit) { await position(in: hot) == end }
     }
 
     /// The last stored sequence; nil while the database does not say.
-    func position() async -> Int? {
-        let rows = try? await stage.rows(stage.hot, "SELECT last_seq FROM thermocline_store.ingest_position")
+    func position(in hot: String? = nil) async -> Int? {
+        let rows = try? await stage.rows(hot ?? stage.hot, "SELECT last_seq FROM thermocline_store.ingest_position")
         return rows?.first?[0].flatMap { Int($0) }
     }
 
-    /// Settles, and compares what was published with rows, quarantine, activity and gaps; `lateBy` as for `settle`.
-    func expectExact(within limit: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation)
-        async throws
-    {
-        try await settle(within: limit)
-        let (audit, figures) = try await audit()
+    /// Settles, and compares what was published with rows, quarantine, activity and gaps.
+    ///
+    /// `hot` is a database that has taken the place of the stage's own.
+    func expectExact(
+        within limit: Duration = .seconds(20),
+        in hot: String? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        try await settle(within: limit, in: hot)
+        let (audit, figures) = try await audit(in: hot)
         let checked = audit.checked
         #expect(
             checked.report.isExact,
@@ -134,9 +139,9 @@ final class FaultRun: Sendable {
     }
 
     /// What hot holds now, and beside it the rows that activity counts and the number of gaps.
-    func audit() async throws -> (FeedAudit, figures: [String?]) {
+    func audit(in hot: String? = nil) async throws -> (FeedAudit, figures: [String?]) {
         var audit = FeedAudit(published: published.withLock { $0.checker })
-        let connection = try await PostgresConnection(stage.hot, applicationName: "audit")
+        let connection = try await PostgresConnection(hot ?? stage.hot, applicationName: "audit")
         let hot = TierInventory(.hot, on: connection)
         try await hot.forEachKey(of: type) { audit.foundInHot($0.identity(of: type)) }
         try await hot.forEachQuarantined {

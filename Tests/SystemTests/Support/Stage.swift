@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import JetStream
 import Platform
@@ -50,17 +51,26 @@ struct Stage: Sendable {
     }
 
     /// Starts the program with this stage's settings and then `extra`.
-    func run(
-        _ arguments: [String],
-        _ extra: [String] = [],
-        environment: [String: String] = [:]
-    ) async throws -> Daemon {
+    func run(_ arguments: [String], _ extra: [String] = []) async throws -> Daemon {
         try await Daemon(
             arguments + (settings + extra).flatMap { ["--set", $0] },
-            environment: ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": cold]
-                .merging(environment) { $1 },
+            environment: databases,
             in: directory
         )
+    }
+
+    /// Starts a role that reads another clock; told by its environment, since libfaketime hides arguments from Swift.
+    func run(role: String, on clock: FakeClock, _ extra: [String] = []) async throws -> Daemon {
+        let pairs = (settings + extra).map { setting in
+            let (path, value) = (setting.prefix { $0 != "=" }, setting.drop { $0 != "=" }.dropFirst())
+            return (Option.environmentPrefix + path.uppercased().replacing(".", with: "_"), String(value))
+        }
+        let told = Dictionary(pairs) { $1 }.merging(databases) { $1 }.merging(clock.environment) { $1 }
+        return try await Daemon([], environment: told.merging(["STORAGE_MODE": role]) { $1 }, in: directory)
+    }
+
+    private var databases: [String: String] {
+        ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": cold]
     }
 
     // MARK: Messages
