@@ -1,0 +1,106 @@
+import Glibc
+import Platform
+import PrivateServers
+
+/// Measures Thermocline, its bounds and its peers; `--markdown FILE` writes the figures of the last run into a document.
+@main
+struct Main {
+    static func main() async { exit(await run(Array(CommandLine.arguments.dropFirst()))) }
+
+    nonisolated static func run(_ arguments: [String]) async -> Int32 {
+        do {
+            let options = try BenchOptions(Environment.process, ownDirectory: Files.ownDirectory())
+            switch arguments.first {
+            case nil: try await untilSignalled { try await Benchmark(options: options).run() }
+            case "--markdown" where arguments.count == 2:
+                let json = try JSONValue(parsing: File(reading: options.jsonPath).bytes)
+                try Document.update(arguments[1], with: Report(json))
+            default:
+                StandardOutput.errorLine("usage: bench [--markdown FILE]")
+                return 2
+            }
+            return 0
+        } catch is CancellationError {
+            StandardOutput.errorLine("bench: stopped; the servers are gone")
+            return 130
+        } catch {
+            StandardOutput.errorLine("bench: \(error)")
+            return 1
+        }
+    }
+
+    /// Cancels `body` at the first signal, and returns when it has cleaned up.
+    private nonisolated static func untilSignalled(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let signals = try Signals()
+        try await withThrowingTaskGroup(of: Bool.self) { tasks in
+            tasks.addTask {
+                _ = try await signals.next()
+                return false
+            }
+            tasks.addTask {
+                try await body()
+                return true
+            }
+            defer { tasks.cancelAll() }
+            if try await tasks.next() == false {
+                tasks.cancelAll()
+                while let isOver = try await tasks.next() { if isOver { return } }
+            }
+        }
+    }
+}
+
+/// One run of everything that was asked for.
+struct Benchmark: Sendable {
+    let options: BenchOptions
+
+    func run() async throws {
+        guard Files.exists(options.thermocline) else { throw BenchError("\(options.thermocline) is missing") }
+        let servers = try await BenchServers.start()
+        let result = await Result { try await measure(servers) }
+        await servers.remove()
+        let report = try result.get()
+        try Files.write(String(decoding: report.json, as: UTF8.self) + "\n", to: options.jsonPath)
+        StandardOutput.write(report.text)
+        StandardOutput.errorLine("figures are in \(options.jsonPath)")
+    }
+
+    private func measure(_ servers: BenchServers) async throws -> Report {
+        let machine = try await Machine.ask(options, servers)
+        var figures = Figures()
+        let peers = await preparedPeers(&figures)
+        let say: @Sendable (String) -> Void = { StandardOutput.errorLine("bench: \($0)") }
+        let rounds = WorkloadRounds(options: options, servers: servers, peers: peers, say: say)
+        for workload in Workload.allCases {
+            guard let part = BenchOptions.Part(rawValue: workload.rawValue), options.parts.contains(part) else {
+                continue
+            }
+            try await rounds.run(workload, into: &figures)
+        }
+        let steady = SteadyState(options: options, servers: servers, say: say)
+        if options.parts.contains(.latency) {
+            for rate in [5_000, 20_000] { try await steady.latency(rate: rate, into: &figures) }
+        }
+        if options.parts.contains(.recovery) { try await steady.recovery(rate: 10_000, into: &figures) }
+        return Report(machine: machine, figures: figures)
+    }
+
+    /// The peers whose environment is there or could be made; the run goes on without the others, and says so.
+    private func preparedPeers(_ figures: inout Figures) async -> [any Peer] {
+        guard let directory = options.peers else {
+            figures.note("no peers: THERMOCLINE_BENCH_PEERS names no directory that holds them")
+            return []
+        }
+        guard !options.parts.isDisjoint(with: [.trades, .books]) else { return [] }
+        var ready: [any Peer] = []
+        for peer in [PythonPeer(directory, options), PathwayPeer(directory, options)] as [any Peer] {
+            do {
+                try await peer.prepare()
+                ready.append(peer)
+            } catch {
+                figures.note("\(peer.name) was left out: \(error)")
+            }
+        }
+        return ready
+    }
+}
