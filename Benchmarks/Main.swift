@@ -11,7 +11,11 @@ struct Main {
         do {
             let options = try BenchOptions(Environment.process, ownDirectory: Files.ownDirectory())
             switch arguments.first {
-            case nil: try await untilSignalled { try await Benchmark(options: options).run() }
+            case nil:
+                guard try await untilSignalled({ try await Benchmark(options: options).run() }) else {
+                    StandardOutput.errorLine("bench: stopped; the servers are gone")
+                    return 130
+                }
             case "--markdown" where arguments.count == 2:
                 let json = try JSONValue(parsing: File(reading: options.jsonPath).bytes)
                 try Document.update(arguments[1], with: Report(json))
@@ -20,19 +24,18 @@ struct Main {
                 return 2
             }
             return 0
-        } catch is CancellationError {
-            StandardOutput.errorLine("bench: stopped; the servers are gone")
-            return 130
         } catch {
             StandardOutput.errorLine("bench: \(error)")
             return 1
         }
     }
 
-    /// Cancels `body` at the first signal, and returns when it has cleaned up.
-    private nonisolated static func untilSignalled(_ body: @escaping @Sendable () async throws -> Void) async throws {
+    /// Runs `body` to its end, or cancels it at the first signal and waits until it has cleaned up: then false.
+    private nonisolated static func untilSignalled(
+        _ body: @escaping @Sendable () async throws -> Void
+    ) async throws -> Bool {
         let signals = try Signals()
-        try await withThrowingTaskGroup(of: Bool.self) { tasks in
+        return try await withThrowingTaskGroup(of: Bool.self) { tasks in
             tasks.addTask {
                 _ = try await signals.next()
                 return false
@@ -41,11 +44,11 @@ struct Main {
                 try await body()
                 return true
             }
-            defer { tasks.cancelAll() }
-            if try await tasks.next() == false {
-                tasks.cancelAll()
-                while let isOver = try await tasks.next() { if isOver { return } }
-            }
+            let isDone = try await tasks.next() ?? true
+            tasks.cancelAll()
+            // Whatever else it throws: it was told to stop.
+            if !isDone { _ = await tasks.nextResult() }
+            return isDone
         }
     }
 }

@@ -34,8 +34,7 @@ struct PeerProgram: Sendable {
     private func run(_ command: [String], within limit: Duration) async throws {
         let log = "\(environment)/install.log"
         let process = try await ChildProcess(Program.env.path(), command, logFile: log)
-        guard let status = await process.waitForExit(within: limit), status == .exited(0) else {
-            await process.stop(SIGKILL)
+        guard try await process.end(within: limit) == .exited(0) else {
             throw BenchError("\(command.joined(separator: " ")): \(ProcessFigures.text(log).suffix(500))")
         }
     }
@@ -52,5 +51,22 @@ struct PeerProgram: Sendable {
         let path = "\(directory.path)/peer-\(RandomID.hex(digits: 8)).py"
         try Files.write(text, to: path)
         return path
+    }
+}
+
+extension ChildProcess {
+    /// Waits for its end, and brings it about after `limit` or when the task is cancelled; nil if it had to.
+    func end(within limit: Duration) async throws -> ExitStatus? {
+        let deadline = ContinuousClock.now + limit
+        do {
+            while isRunning, ContinuousClock.now < deadline {
+                try await ContinuousClock().sleep(for: .milliseconds(20))
+            }
+        } catch {
+            await stop(SIGKILL)
+            throw error
+        }
+        defer { send(SIGKILL) }
+        return exitStatus
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import JetStream
 import Platform
 import Postgres
@@ -42,9 +41,8 @@ struct PythonPeer: Peer {
             Files.remove(log)
             let before = await servers.cpuSeconds()
             let process = try await ChildProcess(program.python, arguments, logFile: log)
-            let status = await process.waitForExit(within: .seconds(300))
+            let status = try await process.end(within: .seconds(300))
             let used = await servers.cpuSeconds() - before
-            await process.stop(SIGKILL)
             let output = ProcessFigures.text(log)
             guard status == .exited(0), var cost = Self.read(output) else {
                 throw BenchError(String(output.suffix(500)))

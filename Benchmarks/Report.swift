@@ -64,9 +64,7 @@ struct Report: Sendable {
         }
         return Table(
             title: "\(workload.title)\(size); the machine's bound in messages/s: \(bounds.joined(separator: ", "))",
-            head: [
-                "CPU = seconds a million", "messages/s", "bound", "nats", "postgres", "client", "share", "RSS", "row",
-            ],
+            head: ["", "messages/s", "of bound", "nats", "postgres", "client", "share", "RSS", "row"],
             rows: rows
         )
     }
@@ -100,9 +98,17 @@ struct Report: Sendable {
 
     // MARK: Text
 
+    private static let legend = """
+        nats, postgres, client: CPU seconds a million messages; share: the client's, of all CPU; RSS: its peak; \
+        row: bytes on disk with index and TOAST; of bound: of cores / (CPU of fetching + CPU of copying).
+        """
+
     /// For a terminal.
     var text: String {
-        var lines = machine.facts.map { "\($0.name.padded(to: 18)) \($0.value)" }
+        var lines = machine.facts.flatMap { fact in
+            fact.value.wrapped(at: 80).enumerated().map { "\(($0 == 0 ? fact.name : "").padded(to: 18)) \($1)" }
+        }
+        lines += [""] + Self.legend.wrapped(at: 100)
         for table in tables {
             lines += ["", table.title]
             let all = [table.head] + table.rows
@@ -123,7 +129,7 @@ struct Report: Sendable {
     private var notes: [String] { figures.notes.isEmpty ? [] : [""] + figures.notes.map { "note: \($0)" } }
 
     var markdown: String {
-        var lines = machine.facts.map { "* \($0.name): \($0.value)" }
+        var lines = machine.facts.map { "* \($0.name): \($0.value)" } + ["", Self.legend]
         for table in tables {
             lines += ["", "### \(table.title)", ""]
             lines.append("| " + table.head.joined(separator: " | ") + " |")
@@ -135,6 +141,19 @@ struct Report: Sendable {
 }
 
 extension String {
+    /// Lines of at most `width` characters, broken at spaces where that is possible.
+    func wrapped(at width: Int) -> [String] {
+        var lines: [String] = []
+        for word in split(separator: " ") {
+            if let last = lines.last, last.count + word.count < width {
+                lines[lines.count - 1] += " \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
+    }
+
     func padded(to width: Int) -> String { self + String(repeating: " ", count: Swift.max(0, width - count)) }
     func aligned(right width: Int) -> String { String(repeating: " ", count: Swift.max(0, width - count)) + self }
 }

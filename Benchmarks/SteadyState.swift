@@ -59,7 +59,10 @@ struct SteadyState: Sendable {
                 }
                 let killed = load.now()
                 try await process.killAndStart()
-                let end = try await watcher.watch(within: .seconds(60)) { hasCaughtUp(load, $0) }.last
+                // What was published after the kill is stored by the successor alone.
+                let end = try await watcher.watch(within: .seconds(60)) {
+                    $0.position > load.count(at: killed) && hasCaughtUp(load, $0)
+                }.last
                 times.append(Double((end?.answered ?? killed) - killed) / 1e6)
             }
             return times

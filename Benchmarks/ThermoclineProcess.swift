@@ -12,19 +12,20 @@ struct ThermoclineProcess: Sendable {
     var pid: Int32 { process.pid }
     var cpuSeconds: Double { ProcessFigures.cpuSeconds(ofTree: pid) }
 
-    /// Starts it; `acknowledges` is `nats.ack: all`, else none.
+    /// Starts it; `acknowledges` is `nats.ack: all`, else none; `existing` is a type that has its stream.
     init(
         _ binary: String,
         _ servers: BenchServers,
         _ database: BenchDatabase,
-        acknowledges: Bool = true
+        acknowledges: Bool = true,
+        existing: String = "trade"
     ) async throws {
         logFile = "\(servers.directory.path)/thermocline-\(RandomID.hex(digits: 16))"
         let environment = [
             "THERMOCLINE_NATS_URL": servers.nats.url, "THERMOCLINE_HOT_POSTGRES": database.conninfo,
             "THERMOCLINE_HOT_LISTEN": "127.0.0.1:0", "THERMOCLINE_NATS_ACK": acknowledges ? "all" : "none",
-            // The streams are there; none is to be made for the types that are not published.
-            "THERMOCLINE_NATS_CREATE_STREAMS": "trade",
+            // Its stream is there, so that none is made for types that are not published.
+            "THERMOCLINE_NATS_CREATE_STREAMS": existing,
         ]
         process = try await ChildProcess(binary, ["hot"], environment: environment, logFile: logFile)
     }
@@ -60,7 +61,13 @@ struct EndToEndRun: Sendable {
     /// is that of the whole life of the process until then.
     func run(acknowledges: Bool, in database: BenchDatabase) async throws -> Outcome {
         let before = await servers.cpuSeconds()
-        let process = try await ThermoclineProcess(binary, servers, database, acknowledges: acknowledges)
+        let process = try await ThermoclineProcess(
+            binary,
+            servers,
+            database,
+            acknowledges: acknowledges,
+            existing: prepared.workload.type?.name ?? "trade"
+        )
         do {
             let end = try await awaitStored(process, database)
             let used = await servers.cpuSeconds() - before

@@ -46,7 +46,14 @@ enum Workload: String, Sendable, CaseIterable {
         return Feed(seed: 6, start: start, options: options)
     }
 
-    func includes(_ message: FeedMessage) -> Bool { type.map { $0.name == message.type } ?? true }
+    /// Books of Binance spot: those with the most digits, and so the largest.
+    func includes(_ message: FeedMessage) -> Bool {
+        switch self {
+        case .trades: message.type == "trade"
+        case .books: message.subject.hasPrefix("orderbook.binance.spot.")
+        case .mix: true
+        }
+    }
 
     /// Streams as Thermocline and the collector make them.
     var streams: [StreamConfiguration] {
