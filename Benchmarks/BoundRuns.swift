@@ -12,6 +12,8 @@ struct RunCost: Sendable {
     var servers: ServerCPU
     /// CPU seconds of the client process, for a run that has one of its own.
     var client = 0.0
+    /// The most memory that the client had resident.
+    var peakResidentBytes = 0
 
     var messagesPerSecond: Double { Double(messages) / seconds }
     /// CPU seconds a million messages.

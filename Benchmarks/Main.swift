@@ -2,7 +2,7 @@ import Glibc
 import Platform
 import PrivateServers
 
-/// Measures Thermocline, its bounds and its peers; `--markdown FILE` writes the figures of the last run into a document.
+/// Measures Thermocline, its bounds and its peers; `--markdown FILE` writes the figures of the last run into a file.
 @main
 struct Main {
     static func main() async { exit(await run(Array(CommandLine.arguments.dropFirst()))) }

@@ -82,7 +82,8 @@ struct PathwayPeer: Peer {
                 messages: rows,
                 seconds: (clock.now - begun.at) / .seconds(1),
                 servers: await servers.cpuSeconds() - begun.servers,
-                client: ProcessFigures.cpuSeconds(ofTree: process.pid) - begun.client
+                client: ProcessFigures.cpuSeconds(ofTree: process.pid) - begun.client,
+                peakResidentBytes: ProcessFigures.peakResidentBytes(process.pid)
             )
         }
         throw BenchError("it did not store \(target) rows: \(ProcessFigures.text(log).suffix(500))")

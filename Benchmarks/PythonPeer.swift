@@ -52,16 +52,21 @@ struct PythonPeer: Peer {
         }
     }
 
-    /// Reads the line that it prints: rows, seconds, CPU seconds a second.
+    /// Reads the line that it prints: rows, seconds, CPU seconds a second, peak of resident memory.
     private static func read(_ output: String) -> RunCost? {
-        guard let line = output.firstMatch(of: /: (\d+) rows bad=0 in ([\d.]+) s .*cpu\/s client ([\d.]+)/),
-            let rows = Int(line.1), let seconds = Double(line.2), let share = Double(line.3), rows > 0
+        guard
+            let line = output.firstMatch(
+                of: /: (\d+) rows bad=0 in ([\d.]+) s .*cpu\/s client ([\d.]+) .*HWM (\d+) MB/
+            ),
+            let rows = Int(line.1), let seconds = Double(line.2), let share = Double(line.3),
+            let mebibytes = Int(line.4), rows > 0
         else { return nil }
         return RunCost(
             messages: rows,
             seconds: seconds,
             servers: ServerCPU(nats: 0, postgres: 0),
-            client: share * seconds
+            client: share * seconds,
+            peakResidentBytes: mebibytes << 20
         )
     }
 

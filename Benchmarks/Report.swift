@@ -38,7 +38,7 @@ struct Report: Sendable {
     private var tables: [Table] { Workload.allCases.compactMap(throughput) + [steady, targets].compactMap { $0 } }
 
     private static let subjects = [
-        ("fetch all", "fetch and discard, ack all"), ("fetch none", "fetch and discard, ack none"),
+        ("fetch all", "fetch alone, ack all"), ("fetch none", "fetch alone, ack none"),
         ("copy", "COPY alone"), ("copy numeric[]", "COPY of numeric[] alone"),
         ("thermocline all", "Thermocline, ack all"), ("thermocline none", "Thermocline, ack none"),
         ("python", "Python, tuned"), ("pathway", "Pathway"),

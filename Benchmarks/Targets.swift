@@ -20,6 +20,10 @@ struct Target: Sendable {
                 figures.median("trades", "thermocline none", .shareOfBound),
                 atLeast: 0.6
             ) { $0.percent },
+            Target("books, COPY alone v. COPY of numeric[]", figures.median("books", "copy", .rateRatio), atLeast: 1.8)
+            {
+                $0.ratio
+            },
             Target("books, end to end, v. COPY of numeric[]", figures.median("books", all, .rateRatio), atLeast: 1.8) {
                 $0.ratio
             },

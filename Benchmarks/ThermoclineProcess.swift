@@ -46,7 +46,6 @@ struct ThermoclineProcess: Sendable {
 struct EndToEndRun: Sendable {
     struct Outcome: Sendable {
         var cost: RunCost
-        var peakResidentBytes: Int
         /// On disk, with index and TOAST, for a workload of one type.
         var bytesPerRow: Double?
     }
@@ -78,26 +77,26 @@ struct EndToEndRun: Sendable {
                 messages: prepared.messages,
                 seconds: Double(end) / 1e6 - begin,
                 servers: used,
-                client: process.cpuSeconds
-            )
-            let outcome = Outcome(
-                cost: cost,
-                peakResidentBytes: ProcessFigures.peakResidentBytes(process.pid),
-                bytesPerRow: try await bytesPerRow(database)
+                client: process.cpuSeconds,
+                peakResidentBytes: ProcessFigures.peakResidentBytes(process.pid)
             )
             await process.stop()
-            return outcome
+            return Outcome(cost: cost, bytesPerRow: try await bytesPerRow(database))
         } catch {
             await process.kill()
             throw error
         }
     }
 
+    /// Speed counts only where every row is there.
     private func bytesPerRow(_ database: BenchDatabase) async throws -> Double? {
+        var rows = 0
+        for type in Set(prepared.batches.map(\.type)) {
+            rows += Int(try await database.number("SELECT count(*) FROM thermocline.\(type)"))
+        }
+        guard rows == prepared.rows else { throw BenchError("\(rows) rows stored of \(prepared.rows)") }
         guard let type = prepared.workload.type else { return nil }
-        let rows = try await database.number("SELECT count(*) FROM thermocline_store.\(type.name)")
-        guard Int(rows) == prepared.rows else { throw BenchError("\(Int(rows)) rows stored of \(prepared.rows)") }
-        return try await database.tableBytes(type) / rows
+        return try await database.tableBytes(type) / Double(rows)
     }
 
     /// Waits until every lane stands at the end of what was published for it; returns the wall clock then.

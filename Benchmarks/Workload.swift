@@ -9,7 +9,7 @@ import Tiering
 enum Workload: String, Sendable, CaseIterable {
     /// Trades of about 330 bytes.
     case trades
-    /// Order books of 100 levels a side, about 6.7 KB.
+    /// Order books of 100 levels a side, about 7 KB.
     case books
     /// All seven types, with poison, repeats and late messages.
     case mix

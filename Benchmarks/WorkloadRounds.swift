@@ -12,7 +12,7 @@ struct WorkloadRounds: Sendable {
     func run(_ workload: Workload, into figures: inout Figures) async throws {
         let count = [.trades: options.trades, .books: options.books, .mix: options.mix][workload] ?? options.mix
         let connection = try await JetStreamConnection(ConnectionOptions(url: servers.nats.url, name: "bench"))
-        say("\(workload.title): publishing \(count) messages")
+        say("\(workload.title): publishing \(count.grouped) messages")
         let prepared = try await Prepared(workload, count: count, into: connection)
         figures.add(
             Double(prepared.payloadBytes) / Double(prepared.messages),
@@ -37,7 +37,7 @@ struct WorkloadRounds: Sendable {
         let name = prepared.workload.rawValue
         let bounds = BoundRuns(servers, prepared)
         let copied = try await copy(bounds, prepared, &numeric, &figures)
-        say("\(title): COPY alone \(copied.messagesPerSecond.rounded()) messages/s")
+        say("\(title): COPY alone \(copied.messagesPerSecond.fixed(0)) messages/s")
         var client = 0.0
         for (acknowledgement, suffix) in [(ConsumerConfiguration.AckPolicy.all, "all"), (.none, "none")] {
             let fetched = try await bounds.fetch(acknowledgement)
@@ -51,7 +51,7 @@ struct WorkloadRounds: Sendable {
                 try await run.run(acknowledges: acknowledgement == .all, in: database)
             }
             add(outcome, name, "thermocline \(suffix)", bound: bound, &figures)
-            say("\(title): ack \(suffix) \(outcome.cost.messagesPerSecond.rounded()) of \(bound.rounded()) messages/s")
+            say("\(title): ack \(suffix) \(outcome.cost.messagesPerSecond.fixed(0)) of \(bound.fixed(0)) messages/s")
             if acknowledgement == .all { client = outcome.cost.client / Double(outcome.cost.messages) }
         }
         let rate = figures.last(name, "thermocline all", .rate) ?? 0
@@ -62,7 +62,7 @@ struct WorkloadRounds: Sendable {
                 figures.add(cost, name, peer.name)
                 figures.add(rate / cost.messagesPerSecond, name, peer.name, .rateRatio)
                 figures.add(cost.client / Double(cost.messages) / client, name, peer.name, .cpuRatio)
-                say("\(title): \(peer.name) \(cost.messagesPerSecond.rounded()) messages/s")
+                say("\(title): \(peer.name) \(cost.messagesPerSecond.fixed(0)) messages/s")
             } catch let error as BenchError {
                 figures.note("\(peer.name), \(prepared.workload.title): \(error)")
                 say("\(title): \(peer.name): \(error)")
@@ -106,7 +106,6 @@ struct WorkloadRounds: Sendable {
         figures.add(outcome.cost, workload, subject)
         figures.add(bound, workload, subject, .bound)
         figures.add(outcome.cost.messagesPerSecond / bound, workload, subject, .shareOfBound)
-        figures.add(Double(outcome.peakResidentBytes), workload, subject, .resident)
         if let bytes = outcome.bytesPerRow { figures.add(bytes, workload, subject, .bytesPerRow) }
         if let numeric = figures.last(workload, "copy numeric[]", .rate) {
             figures.add(outcome.cost.messagesPerSecond / numeric, workload, subject, .rateRatio)
@@ -123,5 +122,6 @@ extension Figures {
         add(cost.perMillion(cost.client), workload, subject, .clientCPU)
         let total = cost.servers.nats + cost.servers.postgres + cost.client
         add(cost.client / total, workload, subject, .clientShare)
+        add(Double(cost.peakResidentBytes), workload, subject, .resident)
     }
 }
