@@ -15,6 +15,8 @@ struct RunCost: Sendable {
     /// The most memory that the client had resident.
     var peakResidentBytes = 0
 
+    /// Of all processes.
+    var cpuSeconds: Double { servers.nats + servers.postgres + client }
     var messagesPerSecond: Double { Double(messages) / seconds }
     /// CPU seconds a million messages.
     func perMillion(_ seconds: Double) -> Double { seconds / Double(messages) * 1e6 }

@@ -17,6 +17,7 @@ struct Figures: Sendable {
         case clientShare = "client_share_of_cpu"
         case bound = "bound_messages_per_second"
         case shareOfBound = "share_of_bound"
+        case reachable = "share_of_bound_with_all_cores_busy"
         case resident = "client_peak_resident_bytes"
         case bytesPerRow = "bytes_per_row"
         case rateRatio = "rate_ratio"

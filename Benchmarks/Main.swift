@@ -62,9 +62,7 @@ struct Benchmark: Sendable {
         let servers = try await BenchServers.start()
         let result = await Result { try await measure(servers) }
         await servers.remove()
-        let report = try result.get()
-        try Files.write(String(decoding: report.json, as: UTF8.self) + "\n", to: options.jsonPath)
-        StandardOutput.write(report.text)
+        StandardOutput.write(try result.get().text)
         StandardOutput.errorLine("figures are in \(options.jsonPath)")
     }
 
@@ -79,13 +77,22 @@ struct Benchmark: Sendable {
                 continue
             }
             try await rounds.run(workload, into: &figures)
+            try save(Report(machine: machine, figures: figures))
         }
         let steady = SteadyState(options: options, servers: servers, say: say)
         if options.parts.contains(.latency) {
             for rate in [5_000, 20_000] { try await steady.latency(rate: rate, into: &figures) }
+            try save(Report(machine: machine, figures: figures))
         }
         if options.parts.contains(.recovery) { try await steady.recovery(rate: 10_000, into: &figures) }
-        return Report(machine: machine, figures: figures)
+        let report = Report(machine: machine, figures: figures)
+        try save(report)
+        return report
+    }
+
+    /// After each part, so that a run that is stopped leaves what it has.
+    private func save(_ report: Report) throws {
+        try Files.write(String(decoding: report.json, as: UTF8.self) + "\n", to: options.jsonPath)
     }
 
     /// The peers whose environment is there or could be made; the run goes on without the others, and says so.

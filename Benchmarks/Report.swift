@@ -52,9 +52,10 @@ struct Report: Sendable {
                 figures.median(name, subject, metric).map(text) ?? "-"
             }
             let cpu = [Figures.Metric.natsCPU, .postgresCPU, .clientCPU].map { cell($0) { $0.fixed(2) } }
-            return [title, rate.fixed(0), cell(.shareOfBound) { $0.percent }] + cpu + [
-                cell(.clientShare) { $0.percent }, cell(.resident) { "\(($0 / 1_048_576).fixed(0)) MiB" },
-                cell(.bytesPerRow) { "\($0.fixed(0)) B" },
+            let shares = [Figures.Metric.shareOfBound, .reachable].map { cell($0) { $0.percent } }
+            return [title, rate.fixed(0)] + shares + cpu + [
+                cell(.clientShare) { $0.percent }, cell(.resident) { ($0 / 1_048_576).fixed(0) },
+                cell(.bytesPerRow) { $0.fixed(0) },
             ]
         }
         guard !rows.isEmpty else { return nil }
@@ -64,7 +65,7 @@ struct Report: Sendable {
         }
         return Table(
             title: "\(workload.title)\(size); the machine's bound in messages/s: \(bounds.joined(separator: ", "))",
-            head: ["", "messages/s", "of bound", "nats", "postgres", "client", "share", "RSS", "row"],
+            head: ["", "messages/s", "of bound", "at most", "nats", "postgres", "client", "share", "MiB", "B/row"],
             rows: rows
         )
     }
@@ -99,8 +100,9 @@ struct Report: Sendable {
     // MARK: Text
 
     private static let legend = """
-        nats, postgres, client: CPU seconds a million messages; share: the client's, of all CPU; RSS: its peak; \
-        row: bytes on disk with index and TOAST; of bound: of cores / (CPU of fetching + CPU of copying).
+        of bound: of cores / (CPU of fetching + CPU of copying); at most: of bound, had all cores been busy throughout; \
+        nats, postgres, client: CPU seconds a million messages; share: the client's, of all CPU; MiB: its peak, \
+        resident; B/row: on disk with index and TOAST.
         """
 
     /// For a terminal.

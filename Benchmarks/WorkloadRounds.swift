@@ -106,6 +106,8 @@ struct WorkloadRounds: Sendable {
         figures.add(outcome.cost, workload, subject)
         figures.add(bound, workload, subject, .bound)
         figures.add(outcome.cost.messagesPerSecond / bound, workload, subject, .shareOfBound)
+        let perMessage = outcome.cost.cpuSeconds / Double(outcome.cost.messages)
+        figures.add(Double(ProcessFigures.cores) / bound / perMessage, workload, subject, .reachable)
         if let bytes = outcome.bytesPerRow { figures.add(bytes, workload, subject, .bytesPerRow) }
         if let numeric = figures.last(workload, "copy numeric[]", .rate) {
             figures.add(outcome.cost.messagesPerSecond / numeric, workload, subject, .rateRatio)
@@ -120,8 +122,7 @@ extension Figures {
         add(cost.perMillion(cost.servers.nats), workload, subject, .natsCPU)
         add(cost.perMillion(cost.servers.postgres), workload, subject, .postgresCPU)
         add(cost.perMillion(cost.client), workload, subject, .clientCPU)
-        let total = cost.servers.nats + cost.servers.postgres + cost.client
-        add(cost.client / total, workload, subject, .clientShare)
+        add(cost.client / cost.cpuSeconds, workload, subject, .clientShare)
         add(Double(cost.peakResidentBytes), workload, subject, .resident)
     }
 }
