@@ -80,15 +80,20 @@ struct BoundRuns: Sendable {
     func numericBooks(in database: BenchDatabase) async throws -> [[UInt8]] {
         let key = prepared.workload.type?.keyColumns.joined(separator: ", ") ?? "ts"
         let sql = "COPY (SELECT * FROM thermocline.orderbook ORDER BY \(key)) TO STDOUT (FORMAT binary)"
-        let total = try await database.number("SELECT sum(pg_column_size(b.*)) FROM thermocline.orderbook b")
-        // As many rows a batch as the product has.
-        let chunkBytes = Int(total) / max(1, prepared.batches.count)
-        var chunks: [[UInt8]] = []
+        var pieces: [[UInt8]] = []
         try await database.connection.beginCopyOut(sql)
-        while let chunk = try await database.connection.nextCopyChunk(atMost: max(1 << 16, chunkBytes)) {
-            chunks.append(chunk)
+        while let piece = try await database.connection.nextCopyChunk(atMost: 64 << 10) { pieces.append(piece) }
+        // As many batches as the product makes, of whole rows.
+        let batchBytes = pieces.reduce(0) { $0 + $1.count } / max(1, prepared.batches.count)
+        var batches: [[UInt8]] = []
+        for piece in pieces {
+            if let size = batches.last?.count, size + piece.count / 2 < batchBytes {
+                batches[batches.count - 1] += piece
+            } else {
+                batches.append(piece)
+            }
         }
-        return chunks
+        return batches
     }
 
     /// Copies books into a table with `numeric[]` columns and the same key; plain, which favours it.

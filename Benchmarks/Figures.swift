@@ -19,6 +19,7 @@ struct Figures: Sendable {
         case shareOfBound = "share_of_bound"
         case reachable = "share_of_bound_with_all_cores_busy"
         case resident = "client_peak_resident_bytes"
+        case messageBytes = "bytes_per_message"
         case bytesPerRow = "bytes_per_row"
         case rateRatio = "rate_ratio"
         case cpuRatio = "messages_per_client_cpu_second_ratio"

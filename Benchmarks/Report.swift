@@ -59,7 +59,7 @@ struct Report: Sendable {
             ]
         }
         guard !rows.isEmpty else { return nil }
-        let size = figures.median(name, "message", .bytesPerRow).map { ", \($0.fixed(0)) B a message" } ?? ""
+        let size = figures.median(name, "message", .messageBytes).map { ", \($0.fixed(0)) B a message" } ?? ""
         let bounds = ["all", "none"].compactMap { acknowledgement in
             figures.median(name, "thermocline \(acknowledgement)", .bound).map { "\($0.fixed(0)) (\(acknowledgement))" }
         }

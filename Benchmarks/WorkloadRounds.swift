@@ -18,7 +18,7 @@ struct WorkloadRounds: Sendable {
             Double(prepared.payloadBytes) / Double(prepared.messages),
             workload.rawValue,
             "message",
-            .bytesPerRow
+            .messageBytes
         )
         var numeric: [[UInt8]] = []
         for number in 1...options.rounds {
