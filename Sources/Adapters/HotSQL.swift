@@ -3,7 +3,8 @@ import Records
 /// Every statement that names a table of the hot tier.
 enum HotSQL {
     static func schema(_ types: [RecordType], bucketMicros: Int64) -> [String] {
-        TierSQL.base(tier: "hot", bucketMicros: bucketMicros) + types.flatMap(TierSQL.recordTable) + ingest + archive
+        TierSQL.base(tier: "hot", bucketMicros: bucketMicros) + types.flatMap(recordTable) + ingest + archive
+            + [deduplication] + types.map(recordDeduplication)
     }
 
     private static let ingest = [

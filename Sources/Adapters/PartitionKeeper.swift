@@ -52,7 +52,7 @@ struct PartitionKeeper: Sendable {
     }
 
     private func make(_ partition: Partition, on connection: PostgresConnection) async throws(StoreError) {
-        let type = self.type
+        let (type, isKeyed) = (self.type, tier == "cold" || self.type.dedupe == .key)
         do throws(StoreError) {
             try await at(tier, "make partition \(partition.name)") { () throws(PostgresError) in
                 try await connection.begin()
@@ -61,7 +61,7 @@ struct PartitionKeeper: Sendable {
                 // Another lane of the type may have made it while we waited for the lock.
                 let listed = try await connection.execute(TierSQL.partitions(of: type))
                 if !listed.rows.contains(where: { $0[0] == partition.name }) {
-                    for statement in TierSQL.makePartition(partition, of: type) {
+                    for statement in TierSQL.makePartition(partition, of: type, isKeyed: isKeyed) {
                         _ = try await connection.execute(statement)
                     }
                 }

@@ -31,6 +31,11 @@ extension StoreError {
     }
 }
 
+extension StoreError {
+    /// A row for which no partition exists: 23514, and no constraint that it breaks.
+    var isMissingPartition: Bool { disposition == .reject && sqlState == "23514" && constraint == nil }
+}
+
 /// What an operator can do about a failure that passes, where the server's own words do not say it.
 private func remedy(_ sqlState: String?, _ tier: String) -> String? {
     switch sqlState {
@@ -46,11 +51,6 @@ private func remedy(_ sqlState: String?, _ tier: String) -> String? {
     case "58030": "a disk of \(tier) fails: look at its server's log"
     default: nil
     }
-}
-
-extension StoreError {
-    /// A row for which no partition exists: 23514, and no constraint that it breaks.
-    var isMissingPartition: Bool { disposition == .reject && sqlState == "23514" && constraint == nil }
 }
 
 /// Runs database calls and says which tier and what was tried when one fails.

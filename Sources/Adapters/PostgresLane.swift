@@ -55,6 +55,14 @@ package actor PostgresLane: LaneSession {
         gap: Gap?
     ) async throws(StoreError) -> Bool {
         let call = HotCall(connection, "start an epoch of \(source)")
+        if gap != nil && type.dedupe == .position {
+            throw call.halt(
+                "the stream went back or was made again, so messages of it may come that are stored already, and "
+                    + "types.\(type.name).dedupe = position cannot tell them. Set it to key, run `thermocline schema "
+                    + "apply hot` and start again: everything that the stream holds is then read and stored once. "
+                    + "Afterwards it may become position again"
+            )
+        }
         let started = try await call.transaction { () throws(StoreError) -> Bool? in
             let parameters = key + [owner, "\(epoch)", created?.description, "\(sequence)"]
             guard try await call.execute(HotSQL.startEpoch, parameters).affected == 1 else { return nil }

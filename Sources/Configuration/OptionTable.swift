@@ -241,6 +241,15 @@ extension Option {
             } set: {
                 $0.types[name, default: .init()].retention = $1
             },
+            Option(
+                "types.\(name).dedupe",
+                ValueKind<Deduplication>.word,
+                "What stores \(name) once: key (natural key), or position (of the lane alone: no index, see README)."
+            ) {
+                $0[name].dedupe
+            } set: {
+                $0.types[name, default: .init()].dedupe = $1
+            },
         ]
     }
 

@@ -47,16 +47,15 @@ struct Publications: Sendable {
 
     /// Notes a message that the server stored.
     mutating func add(_ message: FeedMessage, stored: StreamServer.Message, source: SourceID) {
+        let quarantined = FeedMessage.quarantinedIdentity(subject: message.subject, payload: message.payload)
         var (content, isPoison, identity) = (Digest128?.none, message.kind == .poison, message.identity)
         do {
             if !isPoison { content = try self.content(of: message, stored.time) }
         } catch let error as DecodeError where error.reason == .timeOutOfRange {
             // The stream's time, by a clock that is wrong, puts it too far into the future: that decides.
-            isPoison = true
-            identity = FeedMessage.quarantinedIdentity(subject: message.subject, payload: message.payload)
+            (isPoison, identity) = (true, quarantined)
         } catch {}  // The feed calls it good: then the tiers will hold a row that nobody published so.
         bySource[source, default: []].append(entries.count)
-        let quarantined = FeedMessage.quarantinedIdentity(subject: message.subject, payload: message.payload)
         entries.append(
             Entry(
                 source: source,

@@ -51,6 +51,7 @@ struct QuarantineCommand {
     func replay() async throws -> Int32 {
         let (filter, isDryRun) = (try filter(), invocation.flags["--dry-run"] != nil)
         return try await withHot { connection, configuration in
+            let catalog = configuration.catalog(catalog)
             let replay = QuarantineReplay(
                 catalog: catalog,
                 connection: connection,
@@ -121,7 +122,7 @@ struct QuarantineCommand {
         _ body: (PostgresConnection, Configuration) async throws -> Int32
     ) async throws -> Int32 {
         let configuration = try invocation.load(for: [.hot]).configuration
-        let hot = PostgresHot(settings: try configuration.hotSettings(), catalog: catalog)
+        let hot = PostgresHot(settings: try configuration.hotSettings(), catalog: configuration.catalog(catalog))
         let connection = try await hot.connectChecked("thermocline quarantine")
         do {
             let code = try await body(connection, configuration)

@@ -18,7 +18,7 @@ struct Roles: Sendable {
 
     init(_ configuration: Configuration, catalog: Catalog, log: Logger) {
         self.configuration = configuration
-        self.catalog = catalog
+        self.catalog = configuration.catalog(catalog)
         self.log = log
     }
 

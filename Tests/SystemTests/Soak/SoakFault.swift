@@ -48,11 +48,11 @@ actor SoakTarget {
             try await PrivatePostgres.current.start()
         case .endSessions:
             try await stage.script(
-                stage.directHot,
+                stage.hot,
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'thermocline %'"
             )
         case .lockTable:
-            try await stage.holding("LOCK TABLE thermocline_store.trade", on: stage.directHot) { await last(length) }
+            try await stage.holding("LOCK TABLE thermocline_store.trade", on: stage.hot) { await last(length) }
         case .cutNATS: nats.cut()
         case .stallNATS: await stall(nats, for: length)
         case .restartNATS: try await PrivateNATS.current.restart()
@@ -69,7 +69,7 @@ actor SoakTarget {
     /// Takes every lane's consumer away under it, as an operator who tidies up might.
     private func deleteConsumers() async throws {
         let sql = "SELECT stream, consumer FROM thermocline_store.ingest_position WHERE consumer IS NOT NULL"
-        let named = try await stage.rows(stage.directHot, sql)
+        let named = try await stage.rows(stage.hot, sql)
         let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "soak"))
         for row in named {
             guard let stream = row[0], let consumer = row[1] else { continue }
@@ -81,15 +81,5 @@ actor SoakTarget {
     /// How long a fault lasts is part of the fault, not a wait for something.
     private func last(_ length: Duration) async {
         try? await Task.sleep(for: length)  // tidy:allow the length of a fault
-    }
-}
-
-extension Stage {
-    /// The hot database past the proxy.
-    var directHot: String { PrivatePostgres.current.conninfoTCP(hotDatabase) }
-
-    private var hotDatabase: String {
-        let name = hot.split(separator: " ").first { $0.hasPrefix("dbname=") }
-        return name.map { String($0.dropFirst("dbname=".count)) } ?? ""
     }
 }

@@ -8,6 +8,8 @@ import Simulation
 import TestSupport
 import Testing
 
+@testable import thermocline
+
 /// Random faults under load; `SEED` repeats their order, `SOAK_SECONDS` (60) says how long, `SOAK_RATE` (5,000) how fast.
 @Suite(
     .serialized,
@@ -31,7 +33,7 @@ struct SoakTests {
             nats.stop()
         }
         let url = "nats://127.0.0.1:\(nats.port)"
-        let stage = try await Stage(["ingest.takeover=3s"], natsURL: url, overTCP: postgres.port)
+        let stage = try await Stage(["ingest.takeover=3s"], natsURL: url, hotProxy: postgres.port)
         let target = try await SoakTarget(stage, postgres: postgres, nats: nats)
         try await stage.awaitReading(target.hot)
 
@@ -52,7 +54,7 @@ struct SoakTests {
         #expect(audit.report.isExact, "SEED=\(Self.seed)")
         #expect(audit.lost(atMost: 5) == [] && audit.duplicated(atMost: 5) == [] && audit.unexpected(atMost: 5) == [])
         #expect(audit.report.stored > 0 && faults > 0)
-        let gaps = try await stage.rows(stage.directHot, "SELECT type, cause, first_seq, last_seq FROM thermocline.gap")
+        let gaps = try await stage.rows(stage.hot, "SELECT type, cause, first_seq, last_seq FROM thermocline.gap")
         #expect(gaps == [], "nothing was discarded")
     }
 
@@ -79,20 +81,11 @@ struct SoakTests {
     /// What the hot database and its quarantine hold, against what was acknowledged.
     private func audit(of stage: Stage, _ published: SetChecker<String>) async throws -> SetChecker<String> {
         var checker = published
-        let connection = try await PostgresConnection(stage.directHot, applicationName: "soak audit")
+        let connection = try await PostgresConnection(stage.hot, applicationName: "soak audit")
         let hot = TierInventory(.hot, on: connection)
         for type in Catalog.standard.types {
             try await hot.forEachKey(of: type) { key in
-                checker.store(
-                    FeedMessage.storedIdentity(
-                        of: type,
-                        exchange: key.exchange,
-                        marketType: key.marketType,
-                        symbol: key.symbol,
-                        ts: key.ts,
-                        own: key.own
-                    )
-                )
+                checker.store(key.identity(of: type))
             }
         }
         try await hot.forEachQuarantined { subject, payload in
