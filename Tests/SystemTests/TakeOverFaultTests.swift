@@ -1,5 +1,4 @@
 import Glibc
-import JetStream
 import Platform
 import PrivateServers
 import TestSupport
@@ -136,14 +135,4 @@ extension FaultRun {
 
     /// How often instances have taken the lane.
     func claims(_ daemons: [Daemon]) -> Int { daemons.reduce(0) { $0 + $1.lines("lane claimed").count } }
-
-    /// Up to which sequence the recorded consumer is acknowledged.
-    func acknowledged() async throws -> Int? {
-        let sql = "SELECT stream, consumer FROM thermocline_store.ingest_position"
-        let row = try #require(try await stage.rows(stage.hot, sql).first)
-        let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "test"))
-        let consumer = try await connection.consumer(try #require(row[0]), try #require(row[1]))
-        await connection.close()
-        return consumer.map { Int($0.ackFloorStreamSequence) }
-    }
 }

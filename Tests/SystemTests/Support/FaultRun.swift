@@ -18,6 +18,7 @@ final class FaultRun: Sendable {
     let postgres: FaultProxy
     let nats: FaultProxy
     private let type: RecordType
+    /// What was sent, and how many messages that were: their numbers are their identity.
     private let published = Locked((checker: SetChecker<String>(), messages: 0))
 
     /// Makes the stage; its one lane is of type trade.
@@ -47,12 +48,14 @@ final class FaultRun: Sendable {
         return try await stage.run(role: "hot", on: clock, extra)
     }
 
-    /// Starts an instance and waits until it reads and has stored something: its partition is there.
+    /// Starts an instance and waits until it reads, and has stored and acknowledged something: its partition is there.
     func startReading(_ extra: [String] = [], on clock: FakeClock? = nil) async throws -> Daemon {
         let hot = try await start(extra, on: clock)
         try await stage.awaitReading(hot, lanes: 1)
         try await publish(1)
         try await settle()
+        let end = await position()
+        try await poll("the first batch acknowledged") { try await acknowledged() == end }
         return hot
     }
 
@@ -71,6 +74,8 @@ final class FaultRun: Sendable {
     // MARK: The feed
 
     /// Publishes trades, and one message that belongs in quarantine; each is in the stream when this returns.
+    ///
+    /// Where it throws, some of them may be.
     func publish(_ trades: Int, poison: Int = 1) async throws {
         let first = published.withLock { published in
             defer { published.messages += trades + poison }
@@ -80,15 +85,17 @@ final class FaultRun: Sendable {
         let subject = try #require(good.first?.subject)
         let bad = (0..<poison).map { Array("{\"no trade\": \(first + trades + $0)".utf8) }
         let messages = bad.map { OutgoingMessage(subject, $0) } + good.map { OutgoingMessage($0.subject, $0.payload) }
+        let identities =
+            bad.map { FeedMessage.quarantinedIdentity(subject: subject, payload: $0) }
+            + (first..<(first + trades)).map(identity)
+        published.withLock { published in for identity in identities { published.checker.attempt(identity) } }
         let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "feed"))
-        _ = try await JetStreamPublisher(connection).store(messages)
-        await connection.close()
-        published.withLock { published in
-            for number in first..<(first + trades) { published.checker.publish(identity(number)) }
-            for payload in bad {
-                published.checker.publish(FeedMessage.quarantinedIdentity(subject: subject, payload: payload))
-            }
+        do { _ = try await JetStreamPublisher(connection).store(messages) } catch {
+            await connection.close()
+            throw error
         }
+        await connection.close()
+        published.withLock { published in for identity in identities { published.checker.publish(identity) } }
     }
 
     private func identity(_ number: Int) -> String {
@@ -104,9 +111,9 @@ final class FaultRun: Sendable {
 
     // MARK: The verdict
 
-    /// Waits until the position stands at the end of the stream; a server that is away is asked again.
+    /// Waits until the position stands at the end of the stream; a database that is away is asked again.
     func settle(within limit: Duration = .seconds(20), in hot: String? = nil) async throws {
-        let end = published.withLock { $0.messages }
+        let end = try #require(try await Stage.streams().values.first)
         try await poll("the position at \(end)", within: limit) { await position(in: hot) == end }
     }
 
@@ -114,6 +121,16 @@ final class FaultRun: Sendable {
     func position(in hot: String? = nil) async -> Int? {
         let rows = try? await stage.rows(hot ?? stage.hot, "SELECT last_seq FROM thermocline_store.ingest_position")
         return rows?.first?[0].flatMap { Int($0) }
+    }
+
+    /// Up to which sequence the recorded consumer is acknowledged.
+    func acknowledged() async throws -> Int? {
+        let sql = "SELECT stream, consumer FROM thermocline_store.ingest_position"
+        let row = try #require(try await stage.rows(stage.hot, sql).first)
+        let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "test"))
+        let consumer = try await connection.consumer(try #require(row[0]), try #require(row[1]))
+        await connection.close()
+        return consumer.map { Int($0.ackFloorStreamSequence) }
     }
 
     /// Settles, and compares what was published with rows, quarantine, activity and gaps.
