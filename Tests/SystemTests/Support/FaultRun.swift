@@ -18,8 +18,7 @@ final class FaultRun: Sendable {
     let postgres: FaultProxy
     let nats: FaultProxy
     private let type: RecordType
-    /// What was sent, and how many messages that were: their numbers are their identity.
-    private let published = Locked((checker: SetChecker<String>(), messages: 0))
+    let published = Locked((checker: SetChecker<String>(), messages: 0))
 
     /// Makes the stage; its one lane is of type trade.
     init(_ settings: [String] = []) async throws {
@@ -113,7 +112,7 @@ final class FaultRun: Sendable {
 
     /// Waits until the position stands at the end of the stream; a database that is away is asked again.
     func settle(within limit: Duration = .seconds(20), in hot: String? = nil) async throws {
-        let end = try #require(try await Stage.streams().values.first)
+        let end = published.withLock { $0.messages }
         try await poll("the position at \(end)", within: limit) { await position(in: hot) == end }
     }
 
