@@ -66,6 +66,12 @@ final class FaultRun: Sendable {
         nats.cut()
     }
 
+    /// Changes a setting for sessions of the hot database that begin from now on.
+    func alterDatabase(_ change: String) async throws {
+        let name = try #require(try await stage.scalar(stage.hot, "SELECT current_database()"))
+        _ = try await stage.rows(stage.hot, "ALTER DATABASE \(name) \(change)")
+    }
+
     func awaitHeld() async throws {
         try await poll("the place in the traffic", within: .seconds(20)) { postgres.isHolding || nats.isHolding }
     }
