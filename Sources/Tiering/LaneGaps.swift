@@ -1,4 +1,4 @@
-package import Records
+import Records
 
 /// A gap that somebody else found, until it is written.
 struct NotedGap {

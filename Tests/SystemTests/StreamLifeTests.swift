@@ -54,8 +54,14 @@ struct StreamLifeTests {
         let settings = ["nats.create_streams=orderbook", "nats.discovery=1s"]
         let run = try await FaultRun.trades(["trade.>", "other.>"], settings: settings)
         let hot = try await run.startReading()
-        // What is unread stays readable.
-        try await run.whileUnread { try await $0.updateStreamSubjects("THERMOCLINE_TRADE", ["other.>", "another.>"]) }
+        // What is unread stays readable, however many looks find the type no longer captured.
+        try await run.whileUnread { connection in
+            try await connection.updateStreamSubjects("THERMOCLINE_TRADE", ["other.>", "another.>"])
+            await #expect(throws: PollTimeout.self) {
+                try await poll("the lane given up", within: .seconds(4)) { !hot.lines("source is gone").isEmpty }
+            }
+        }
+        try await run.stage.awaitStored(within: .seconds(10))
         try await hot.awaitTrouble(["no stream captures trade.>"])
         try await poll("the gap", within: .seconds(10)) { try await run.gaps().map(\.cause) == ["uncaptured"] }
         _ = try await run.onNATS { try await $0.updateStreamSubjects("THERMOCLINE_TRADE", ["other.>", "trade.>"]) }

@@ -42,6 +42,8 @@ struct StreamLossTests {
         let run = try await FaultRun.trades()
         let hot = try await run.startReading()
         try await run.whileUnread(fault: purge.remove)
+        // Nothing new need come for it to be noticed.
+        try await run.expectListed(["purged"], by: hot)
         try await run.publish(5)
         try await run.expectListed(["purged"], by: hot)
         #expect(await hot.stop() == .exited(0))

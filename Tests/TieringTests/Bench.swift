@@ -37,13 +37,14 @@ struct Bench {
 
     func lane(
         faults: Faults = Faults(),
+        isShared: Bool = false,
         board: LaneBoard = LaneBoard(),
         now: (@Sendable () -> Timestamp)? = nil,
         report: @escaping @Sendable (LaneEvent) -> Void = { _ in }
     ) -> LaneRunner<ScriptedStreams, MemoryHot, ManualClock> {
         let clock = clock
         return LaneRunner(
-            LaneSettings(source: source, type: type, isShared: false, batch: BatchPolicy(rows: 10)),
+            LaneSettings(source: source, type: type, isShared: isShared, batch: BatchPolicy(rows: 10)),
             streams: ScriptedStreams(server, clock: clock, faults: faults),
             hot: MemoryHot(hot, faults: faults),
             decoder: RecordDecoder(type: type, catalog: .underTest),

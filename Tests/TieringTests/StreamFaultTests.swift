@@ -69,6 +69,24 @@ import Tiering
         #expect(await bench.evidence().hot.count == 8)
     }
 
+    @Test(arguments: [UInt64(8), 15])
+    func `of a shared stream only what was not delivered is suspected`(below: UInt64) async throws {
+        let bench = Bench(.testReading)
+        await bench.server.createStream(bench.type.name)
+        let faults = Faults()
+        let runner = bench.lane(faults: faults, isShared: true)
+        var lane = try #require(try await runner.open())
+        await bench.publish(0..<20)
+        let (server, stream) = (bench.server, bench.type.name)
+        // Between the delivery and the look that closes the batch.
+        faults.interrupt { if $0 == "state" { await server.discard(below: below, of: stream) } }
+        #expect(try await runner.gather(&lane, committing: nil).gaps.isEmpty)
+        let next = try await runner.gather(&lane, committing: nil)
+        let lost = (UInt64(11)..<max(below, 11)).map { $0 }
+        #expect(next.gaps.flatMap { Array(($0.firstSequence ?? 0)...($0.lastSequence ?? 0)) } == lost)
+        #expect(next.received == 10 - lost.count)
+    }
+
     @Test func `a deleted stream is listed once, and what comes under its name is read from its first message on`()
         async throws
     {
