@@ -1,4 +1,20 @@
-import Records
+package import Records
+
+extension StreamState {
+    /// Why messages newer than `since` were gone before they were read.
+    ///
+    /// `.purged` only where no limit can have discarded them: a stream that discards by number or size stays full, and
+    /// one that discards by age keeps what is younger. Age is judged by our clock; a message of more than half of the
+    /// stream's size aside.
+    package func causeOfLoss(after since: Timestamp?, at now: Timestamp) -> Gap.Cause {
+        if maxMessagesPerSubject != nil { return .discarded }
+        if let maxMessages, messages >= maxMessages { return .discarded }
+        if let maxBytes, bytes >= maxBytes / 2 { return .discarded }
+        guard let maxAgeMicros else { return .purged }
+        guard let since else { return .discarded }
+        return now.micros - since.micros < maxAgeMicros ? .purged : .discarded
+    }
+}
 
 /// A gap that somebody else found, until it is written.
 struct NotedGap {
@@ -28,6 +44,11 @@ struct NotedGap {
 
 /// How a lane finds what it can no longer read.
 extension LaneRunner {
+    /// More holes than these are listed as one.
+    private var mostHoles: Int { 16 }
+    /// More removed messages than these are not asked for one by one.
+    private var mostRemoved: UInt64 { 10_000 }
+
     /// Says once that a gap is written.
     func list(_ gap: Gap) {
         noted.written(gap)
@@ -104,6 +125,50 @@ extension LaneRunner {
         }
     }
 
+    /// Lists what was gone before this batch could read it, with its cause.
+    ///
+    /// On a shared stream no hole in the sequence tells: a stream discards from its beginning, so what is gone lies
+    /// before its first message, or it was removed one by one, and then the stream says so. All may have been ours.
+    func findGaps(in batch: inout LaneBatch, since: Timestamp?) async throws {
+        guard settings.isShared || batch.gaps.contains(where: { $0.cause == .discarded }) else { return }
+        let state = try await streams.state(of: settings.source.stream)
+        board.update(settings.source) { $0.stream = state }
+        if settings.isShared {
+            batch.gaps += try await holes(in: batch, state).map {
+                Gap(
+                    cause: .discarded,
+                    epoch: batch.epoch,
+                    firstSequence: $0.lowerBound,
+                    lastSequence: $0.upperBound,
+                    isSuspected: true
+                )
+            }
+        }
+        judge(&batch, by: state, since: since)
+    }
+
+    /// Says of what is gone whether somebody removed it, where that can be known.
+    func judge(_ batch: inout LaneBatch, by state: StreamState, since: Timestamp?) {
+        let cause = state.causeOfLoss(after: since, at: now())
+        for index in batch.gaps.indices where batch.gaps[index].cause == .discarded { batch.gaps[index].cause = cause }
+    }
+
+    /// What is gone of the range of a batch, but for what the batch holds.
+    private func holes(in batch: LaneBatch, _ state: StreamState) async throws -> [ClosedRange<UInt64>] {
+        let discarded = min(max(state.firstSequence, 1) - 1, batch.to)
+        guard discarded > batch.from || state.removed > 0 else { return [] }
+        var holes = Holes(butFor: batch.messages.flatMap { $0.entries.map(\.streamSequence) })
+        holes.add(batch.from + 1, through: discarded)
+        let kept = max(discarded, batch.from) + 1
+        if state.removed > mostRemoved {
+            holes.add(kept, through: batch.to)
+        } else if state.removed > 0, kept <= batch.to {
+            for sequence in try await streams.removed(from: settings.source.stream)
+            where (kept...batch.to).contains(sequence) { holes.add(sequence, through: sequence) }
+        }
+        return holes.ranges(atMost: mostHoles)
+    }
+
     /// Moves an idle lane past messages that are not there for it: of other types, so that their expiry is never taken
     /// for a gap of ours, or, on a stream of one type, removed, and then listed.
     ///
@@ -126,7 +191,7 @@ extension LaneRunner {
                 )
             ]
         }
-        try await finder.find(in: &batch, since: lane.cursor.messageTime)
+        try await findGaps(in: &batch, since: lane.cursor.messageTime)
         try await settle(batch, in: lane.session, consumer: lane.consumer, flight: Flight())
         lane.cursor.skip(to: last, messageTime: time)
         board.update(settings.source) { $0.fetched = last }

@@ -24,8 +24,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     private let hot: Hot
     private let decoder: RecordDecoder
     private let clock: C
-    private let now: @Sendable () -> Timestamp
-    let finder: GapFinder<Streams>
+    let now: @Sendable () -> Timestamp
     let board: LaneBoard
     let report: @Sendable (LaneEvent) -> Void
     private var lastOwner: String?
@@ -50,7 +49,6 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         self.decoder = decoder
         self.clock = clock
         self.now = now
-        finder = GapFinder(settings: settings, streams: streams, now: now, board: board)
         self.board = board
         self.report = report
         board.set(
@@ -101,7 +99,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             batch.messageTime = sequence == claimed.sequence ? claimed.messageTime : nil
             batch.gaps = try await [gap, lossAbove(claimed, made.state)].compactMap { $0 }
             if !batch.gaps.isEmpty {
-                finder.judge(&batch, by: made.state, since: claimed.messageTime)
+                judge(&batch, by: made.state, since: claimed.messageTime)
                 guard case .committed = try await session.commit(batch) else { throw LostLane() }
                 for gap in batch.gaps { list(gap) }
                 cursor = cursorAt(claimed.epoch, sequence, batch.messageTime)
@@ -197,14 +195,9 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
 
     /// Fetches and decodes until the policy closes the batch; empty where nothing came.
     package func gather(_ lane: inout Open, committing flight: Flight?) async throws -> LaneBatch {
-        var batch = try await read(&lane, committing: flight)
-        batch.gaps += noted.take(epoch: batch.epoch)
-        return batch
-    }
-
-    private func read(_ lane: inout Open, committing flight: Flight?) async throws -> LaneBatch {
         var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
         batch.messageTime = lane.cursor.messageTime
+        batch.gaps = noted.take(epoch: batch.epoch)
         let (policy, since) = (settings.batch, lane.cursor.messageTime)
         let start = clock.now
         while true {
@@ -218,7 +211,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             )
             if let reason {
                 board.update(settings.source) { $0.batches[reason, default: 0] += 1 }
-                try await finder.find(in: &batch, since: since)
+                try await findGaps(in: &batch, since: since)
                 batch.repeated = batch.rows.deduplicateAndSort(as: settings.type)
                 return batch
             }
