@@ -104,14 +104,14 @@ package actor ScriptedConsumer: MessageConsumer {
         }
     }
 
-    package func fetch(messages: Int, bytes: Int, wait: Duration) async throws(SourceError) -> MessageBatch {
+    package func fetch(_ limits: FetchLimits) async throws(SourceError) -> MessageBatch {
         try await checkConnection("fetch")
         let found = try await faults.onNATS("fetch", stream) {
-            await server.deliver(name, of: stream, atMost: messages, bytes: bytes)
+            await server.deliver(name, of: stream, atMost: limits.messages, bytes: limits.bytes)
         }
         guard var delivered = found else { throw gone("fetch") }
         guard !delivered.isEmpty else {
-            clock.advance(by: wait)
+            clock.advance(by: limits.wait)
             // The wait takes no real time, and hops between idle actors give no thread back.
             await Task.yield()
             return MessageBatch()
@@ -154,6 +154,7 @@ package actor ScriptedConsumer: MessageConsumer {
                 )
             )
         }
+        batch.wireBytes = batch.bytes.count
         return batch
     }
 

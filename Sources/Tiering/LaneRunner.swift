@@ -22,7 +22,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     package nonisolated let settings: LaneSettings
     private let streams: Streams
     private let hot: Hot
-    private let decoder: RecordDecoder
+    private let reader: LaneReader<Streams, C>
     private let clock: C
     private let now: @Sendable () -> Timestamp
     private let board: LaneBoard
@@ -37,12 +37,21 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         clock: C,
         now: @escaping @Sendable () -> Timestamp,
         board: LaneBoard,
+        memory: MemoryBudget = MemoryBudget(64 << 20),
         report: @escaping @Sendable (LaneEvent) -> Void
     ) {
         self.settings = settings
         self.streams = streams
         self.hot = hot
-        self.decoder = decoder
+        reader = LaneReader(
+            settings: settings,
+            streams: streams,
+            decoder: decoder,
+            clock: clock,
+            now: now,
+            board: board,
+            memory: MemoryShare(of: memory, largest: settings.batch.bytes / 2)
+        )
         self.clock = clock
         self.now = now
         self.board = board
@@ -189,83 +198,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
 
     /// Fetches and decodes until the policy closes the batch; empty where nothing came.
     package func gather(_ lane: inout Open, committing flight: Flight?) async throws -> LaneBatch {
-        var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
-        let policy = settings.batch
-        let start = clock.now
-        while true {
-            let isCommitting = flight.map { !$0.isLanded } ?? false
-            let age = start.duration(to: clock.now)
-            let reason = policy.reasonToClose(
-                rows: batch.received,
-                bytes: batch.bytes,
-                age: age,
-                committing: isCommitting
-            )
-            if let reason {
-                board.update(settings.source) { $0.batches[reason, default: 0] += 1 }
-                if settings.isShared { try await suspectGap(&batch) }
-                batch.repeated = batch.rows.deduplicateAndSort()
-                return batch
-            }
-            let wait = batch.received > 0 || isCommitting ? policy.linger : settings.fetchWait
-            let messages = try await lane.consumer.fetch(
-                messages: policy.rows - batch.received,
-                bytes: max(policy.bytes - batch.bytes, 1),
-                wait: max(wait, .milliseconds(1))
-            )
-            if messages.entries.isEmpty {
-                if batch.received == 0 && !isCommitting { return batch }
-                continue
-            }
-            try await take(messages, into: &batch, &lane)
-        }
-    }
-
-    /// Lists what a shared stream discarded between the last batch and this one: some of it may have been ours.
-    ///
-    /// No hole in the sequence tells there; but a stream discards from its beginning, so only where that has passed the
-    /// place this batch began at can a message be gone that was never delivered.
-    private func suspectGap(_ batch: inout LaneBatch) async throws {
-        let state = try await streams.state(of: settings.source.stream)
-        board.update(settings.source) { $0.stream = state }
-        guard state.firstSequence > batch.from + 1 else { return }
-        batch.gaps.append(
-            Gap(
-                cause: .discarded,
-                epoch: batch.epoch,
-                firstSequence: batch.from + 1,
-                lastSequence: min(state.firstSequence - 1, batch.to),
-                isSuspected: true
-            )
-        )
-    }
-
-    private func take(_ messages: MessageBatch, into batch: inout LaneBatch, _ lane: inout Open) async throws {
-        let receivedAt = now()
-        for entry in messages.entries {
-            var verdict = lane.cursor.accept(entry)
-            if case .checkClock = verdict {
-                let time = try await streams.time(of: lane.cursor.sequence, in: settings.source.stream)
-                guard time == nil || time == lane.cursor.messageTime else {
-                    throw Restart(reason: "the stream went back in time at sequence \(lane.cursor.sequence)")
-                }
-                verdict = lane.cursor.accept(entry)
-            }
-            switch verdict {
-            case .restart(let reason): throw Restart(reason: reason)
-            case .checkClock: preconditionFailure("the clock is checked once a consumer")
-            case .take(let gap):
-                if let gap { batch.gaps.append(gap) }
-                batch.add(entry, of: messages.bytes, receivedAt: receivedAt, by: decoder)
-            }
-        }
-        batch.messages.append(messages)
-        let (received, pending, fetched) = (messages.entries.count, messages.pending, lane.cursor.sequence)
-        board.update(settings.source) {
-            $0.received += received
-            $0.pending = pending
-            $0.fetched = fetched
-        }
+        try await reader.gather(from: lane.consumer, at: &lane.cursor, committing: flight)
     }
 
     /// Commits a batch and acknowledges it; an empty one costs nothing.
@@ -275,7 +208,11 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         consumer: Streams.Consumer,
         flight: Flight
     ) async throws {
-        defer { flight.land() }
+        defer {
+            // First, so that whoever sees the flight landed finds the memory free.
+            reader.memory.release(batch.held)
+            flight.land()
+        }
         guard !batch.isEmpty else { return }
         switch try await session.commit(batch) {
         case .positionMoved: throw Restart(reason: "an earlier commit of this lane had succeeded after all")
@@ -364,6 +301,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     package func close(_ lane: Open) async {
         await lane.consumer.close()
         await lane.session.close()
+        reader.memory.releaseAll()
     }
 
     /// Says what went wrong and how the lane goes on.

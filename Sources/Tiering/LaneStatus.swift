@@ -26,6 +26,8 @@ package struct LaneStatus: Sendable, Equatable {
     package var pending: UInt64 = 0
     /// When this lane last committed or said that it lives, wall clock.
     package var lastProgress: Timestamp?
+    /// Bytes of the memory budget that it holds.
+    package var memory = 0
     package var stream: StreamState?
     /// It waits for a person: no time mends what is wrong.
     package var needsOperator = false
