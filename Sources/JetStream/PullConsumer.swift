@@ -38,7 +38,7 @@ package actor PullConsumer {
     private let pullSubject: String
     /// Made by the first fetch; nil again once it is cut or this consumer closed.
     private var wire: Wire?
-    private var isBound = false
+    private var wasCut = false
     private var window = PullWindow()
     private var lastBytes = 0
     private let executor: BlockingExecutor
@@ -112,6 +112,8 @@ package actor PullConsumer {
         keeping taken: inout MessageList
     ) throws(JetStreamError) {
         while !limit.isReached(by: delivery) {
+            // A message larger than the credit comes alone.
+            if window.asksAlone { return }
             if credit > delivery.wireBytes { try ask(credit - delivery.wireBytes, on: wire) }
             let isSending = delivery.pendingOnServer != 0 && window.isOpen
             let left = ContinuousClock.now.duration(to: end)
@@ -138,8 +140,7 @@ package actor PullConsumer {
             try check(wire)
             return wire
         }
-        guard !isBound else { throw error(.disconnected) }
-        isBound = true
+        guard !wasCut else { throw error(.disconnected) }
         let made = try Wire(link.options, subject: "\(inbox).*", alarm: alarm)
         wire = made
         return made
@@ -153,6 +154,7 @@ package actor PullConsumer {
         }
         guard wire.isConnected else {
             self.wire = nil
+            wasCut = true
             throw error(.disconnected)
         }
     }
@@ -178,13 +180,13 @@ package actor PullConsumer {
     ) throws(JetStreamError) {
         let subscription = wire.subscription.raw
         var (count, bytes): (Int32, Int32) = (0, 0)
-        try check(natsSubscription_GetPending(subscription, &count, &bytes))
+        try check(natsSubscription_GetPending(subscription, &count, &bytes), on: wire)
         // Subjects come on top; where that is too little the array grows.
         let (expected, room) = (Int(bytes) + 64 * Int(count), max(limit.bytes - delivery.wireBytes, 0))
         delivery.reserve(bytes: delivery.bytes.count + min(expected, room), entries: delivery.count + Int(count))
         for _ in 0..<count where !limit.isReached(by: delivery) {
             var raw: OpaquePointer?
-            try check(natsSubscription_NextMsg(&raw, subscription, 1))
+            try check(natsSubscription_NextMsg(&raw, subscription, 1), on: wire)
             guard let raw else { throw error(.misuse) }
             try take(taken.adopt(raw), into: &delivery)
         }
@@ -229,8 +231,10 @@ package actor PullConsumer {
         throw error(.timeout)
     }
 
-    private func check(_ status: natsStatus) throws(JetStreamError) {
+    private func check(_ status: natsStatus, on wire: Wire) throws(JetStreamError) {
         guard status != NATS_OK else { return }
+        // Of a connection that is cut the library says that it is closed.
+        try check(wire)
         try JetStreamError.check(status, "fetch", "\(stream)/\(name)")
     }
 
