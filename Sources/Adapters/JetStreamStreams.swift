@@ -185,6 +185,10 @@ package actor JetStreamConsumer: MessageConsumer {
         )
     }
 
+    package func tend() async throws(SourceError) {
+        try await onNATS { () throws(JetStreamError) in try await pull.tend() }
+    }
+
     package func acknowledge(through sequence: UInt64) async throws(SourceError) {
         guard let last = unacknowledged.last(where: { $0.sequence <= sequence }) else { return }
         unacknowledged.removeAll { $0.sequence <= sequence }

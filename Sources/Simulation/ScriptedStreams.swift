@@ -158,6 +158,8 @@ package actor ScriptedConsumer: MessageConsumer {
         return batch
     }
 
+    package func tend() async throws(SourceError) { try await checkConnection("tend") }
+
     package func acknowledge(through sequence: UInt64) async throws(SourceError) {
         try await checkConnection("acknowledge")
         try await faults.onNATS("acknowledge", stream) {}

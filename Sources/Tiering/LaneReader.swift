@@ -24,7 +24,7 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
         let policy = settings.batch
         let start = clock.now
         while true {
-            let isCommitting = flight.map { !$0.isLanded } ?? false
+            let isCommitting = flight.map { !$0.isOpen } ?? false
             let age = start.duration(to: clock.now)
             let credit = memory.credit()
             let reason = policy.reasonToClose(
@@ -42,6 +42,7 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
                 // What is being stored comes back; who holds nothing waits for the others.
                 guard memory.held == 0 else { return batch }
                 await memory.wait(for: settings.fetchWait, clock: clock)
+                try await consumer.tend()
                 if memory.held == 0 { return batch }
                 continue
             }
@@ -51,8 +52,8 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
                     messages: policy.rows - batch.received,
                     bytes: max(min(policy.bytes - batch.bytes, credit / 2), 1),
                     credit: credit,
-                    wait: isWaiting ? settings.fetchWait : max(policy.linger, .milliseconds(1)),
-                    linger: isCommitting ? min(policy.linger, Self.glance) : max(policy.linger - age, .zero)
+                    wait: isWaiting ? settings.fetchWait : min(max(policy.linger, .milliseconds(1)), settings.fetchWait),
+                    linger: min(isCommitting ? Self.glance : policy.linger - age, policy.linger, settings.fetchWait)
                 )
             )
             let held = batch.memoryBytes
@@ -61,6 +62,14 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
             batch.held += grown
             memory.fetched(messages.wireBytes, outstanding: messages.outstanding, grown: grown)
             if messages.entries.isEmpty && isWaiting { return batch }
+        }
+    }
+
+    /// Keeps the consumer's connection alive while a batch that is gathered waits for the commit of the one before.
+    func tend(_ consumer: Streams.Consumer, until flight: Flight) async throws {
+        while !flight.isOpen {
+            try await flight.wait(for: settings.fetchWait, clock: clock)
+            if !flight.isOpen { try await consumer.tend() }
         }
     }
 

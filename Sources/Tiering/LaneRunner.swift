@@ -50,7 +50,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             clock: clock,
             now: now,
             board: board,
-            memory: MemoryShare(of: memory, largest: settings.batch.bytes / 2)
+            memory: MemoryShare(of: memory, largest: min(settings.batch.bytes / 2, 4 << 20))
         )
         self.clock = clock
         self.now = now
@@ -187,7 +187,13 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             async let settled: Void = settle(closed, in: session, consumer: consumer, flight: flight)
             var next: Result<LaneBatch, any Error>?
             if !isStopping() {
-                do { next = .success(try await gather(&lane, committing: flight)) } catch { next = .failure(error) }
+                do {
+                    let gathered = try await gather(&lane, committing: flight)
+                    try await reader.tend(consumer, until: flight)
+                    next = .success(gathered)
+                } catch {
+                    next = .failure(error)
+                }
             }
             try await settled
             guard let next else { return }
@@ -211,7 +217,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         defer {
             // First, so that whoever sees the flight landed finds the memory free.
             reader.memory.release(batch.held)
-            flight.land()
+            flight.open()
         }
         guard !batch.isEmpty else { return }
         switch try await session.commit(batch) {

@@ -78,6 +78,9 @@ package typealias LaneBoard = StatusBoard<SourceID, LaneStatus>
 package struct IngestStatus: Sendable, Equatable {
     package var lanes: [LaneStatus]
     package var isConnected: Bool
+    /// Bytes that the lanes may hold together, and do.
+    package var memoryBudget: Int
+    package var memoryUsed: Int
     /// Why the account's streams cannot be looked at, if so.
     package var trouble: String?
     /// Types that no stream captures, with what is expected.
@@ -90,6 +93,8 @@ package struct IngestStatus: Sendable, Equatable {
     package init(
         lanes: [LaneStatus],
         isConnected: Bool,
+        memoryBudget: Int = 0,
+        memoryUsed: Int = 0,
         trouble: String?,
         waiting: [String: String],
         uncaptured: [String: [String]],
@@ -97,6 +102,8 @@ package struct IngestStatus: Sendable, Equatable {
     ) {
         self.lanes = lanes
         self.isConnected = isConnected
+        self.memoryBudget = memoryBudget
+        self.memoryUsed = memoryUsed
         self.trouble = trouble
         self.waiting = waiting
         self.uncaptured = uncaptured

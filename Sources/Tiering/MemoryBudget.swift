@@ -30,6 +30,8 @@ package final class MemoryBudget: Sendable {
     }
 
     package var used: Int { state.withLock { $0.used } }
+    /// Lanes that wait in line.
+    package var waiting: Int { state.withLock { $0.line.count } }
 
     /// Takes up to `wanted` for a lane that holds `holding`; 0 where there is no more for it.
     package func take(_ wanted: Int, holding: Int) -> Int {

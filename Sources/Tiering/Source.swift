@@ -76,6 +76,8 @@ package protocol MessageConsumer: Sendable {
     var name: String { get }
     /// Returns what is there, within the limits; empty after their `wait`.
     func fetch(_ limits: FetchLimits) async throws(SourceError) -> MessageBatch
+    /// Keeps what is on its way coming, where no fetch does for long.
+    func tend() async throws(SourceError)
     /// Acknowledges everything fetched up to `sequence`. Carries no correctness: operators see the floor.
     func acknowledge(through sequence: UInt64) async throws(SourceError)
     /// Messages delivered so far and messages still to come, as the server counts them.

@@ -36,19 +36,22 @@ struct Bench {
     }
 
     func lane(
+        rows: Int = 10,
         faults: Faults = Faults(),
         board: LaneBoard = LaneBoard(),
+        memory: MemoryBudget = MemoryBudget(64 << 20),
         report: @escaping @Sendable (LaneEvent) -> Void = { _ in }
     ) -> LaneRunner<ScriptedStreams, MemoryHot, ManualClock> {
         let clock = clock
         return LaneRunner(
-            LaneSettings(source: source, type: type, isShared: false, batch: BatchPolicy(rows: 10)),
+            LaneSettings(source: source, type: type, isShared: false, batch: BatchPolicy(rows: rows)),
             streams: ScriptedStreams(server, clock: clock, faults: faults),
             hot: MemoryHot(hot, faults: faults),
             decoder: RecordDecoder(type: type, catalog: .underTest),
             clock: clock,
             now: { clock.timestamp },
             board: board,
+            memory: memory,
             report: report
         )
     }
