@@ -14,13 +14,13 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
     let board: LaneBoard
     let memory: MemoryShare
 
-    /// Fetches and decodes until the policy closes the batch; empty where nothing came, or no memory is to be had.
+    /// Fetches and decodes until the policy closes the batch; false where nothing came, or no memory is to be had.
     func gather(
+        _ batch: inout LaneBatch,
         from consumer: Streams.Consumer,
         at cursor: inout LaneCursor,
         committing flight: Flight?
-    ) async throws -> LaneBatch {
-        var batch = LaneBatch(epoch: cursor.epoch, from: cursor.sequence)
+    ) async throws -> Bool {
         let policy = settings.batch
         let start = clock.now
         while true {
@@ -35,15 +35,20 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
                 starved: credit < 1
             )
             if let reason {
-                try await close(&batch, reason)
-                return batch
+                let held = memory.held
+                board.update(settings.source) {
+                    $0.batches[reason, default: 0] += 1
+                    $0.memory = held
+                }
+                memory.learn(bytes: batch.bytes, memory: batch.memoryBytes)
+                return true
             }
             if credit < 1 {
                 // What is being stored comes back; who holds nothing waits for the others.
-                guard memory.held == 0 else { return batch }
+                guard memory.held == 0 else { return false }
                 await memory.wait(for: settings.fetchWait, clock: clock)
                 try await consumer.tend()
-                if memory.held == 0 { return batch }
+                if memory.held == 0 { return false }
                 continue
             }
             let isWaiting = batch.received == 0 && !isCommitting
@@ -61,7 +66,7 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
             let grown = batch.memoryBytes - held
             batch.held += grown
             memory.fetched(messages.wireBytes, outstanding: messages.outstanding, grown: grown)
-            if messages.entries.isEmpty && isWaiting { return batch }
+            if messages.entries.isEmpty && isWaiting { return false }
         }
     }
 
@@ -71,36 +76,6 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
             try await flight.wait(for: settings.fetchWait, clock: clock)
             if !flight.isOpen { try await consumer.tend() }
         }
-    }
-
-    private func close(_ batch: inout LaneBatch, _ reason: BatchPolicy.Reason) async throws {
-        let held = memory.held
-        board.update(settings.source) {
-            $0.batches[reason, default: 0] += 1
-            $0.memory = held
-        }
-        if settings.isShared { try await suspectGap(&batch) }
-        batch.repeated = batch.rows.deduplicateAndSort()
-        memory.learn(bytes: batch.bytes, memory: batch.memoryBytes)
-    }
-
-    /// Lists what a shared stream discarded between the last batch and this one: some of it may have been ours.
-    ///
-    /// No hole in the sequence tells there; but a stream discards from its beginning, so only where that has passed the
-    /// place this batch began at can a message be gone that was never delivered.
-    private func suspectGap(_ batch: inout LaneBatch) async throws {
-        let state = try await streams.state(of: settings.source.stream)
-        board.update(settings.source) { $0.stream = state }
-        guard state.firstSequence > batch.from + 1 else { return }
-        batch.gaps.append(
-            Gap(
-                cause: .discarded,
-                epoch: batch.epoch,
-                firstSequence: batch.from + 1,
-                lastSequence: min(state.firstSequence - 1, batch.to),
-                isSuspected: true
-            )
-        )
     }
 
     private func take(

@@ -40,6 +40,7 @@ struct Bench {
         faults: Faults = Faults(),
         board: LaneBoard = LaneBoard(),
         memory: MemoryBudget = MemoryBudget(64 << 20),
+        now: (@Sendable () -> Timestamp)? = nil,
         report: @escaping @Sendable (LaneEvent) -> Void = { _ in }
     ) -> LaneRunner<ScriptedStreams, MemoryHot, ManualClock> {
         let clock = clock
@@ -49,7 +50,7 @@ struct Bench {
             hot: MemoryHot(hot, faults: faults),
             decoder: RecordDecoder(type: type, catalog: .underTest),
             clock: clock,
-            now: { clock.timestamp },
+            now: now ?? { clock.timestamp },
             board: board,
             memory: memory,
             report: report
