@@ -4,8 +4,9 @@ internal import CNATS
 package enum Allocator {
     /// Makes what stays resident follow what is in use; to be called before the first thread starts.
     ///
-    /// The library allocates each message, and frees it on another thread than that. By itself the allocator gives every few threads an arena of their own, each with freed memory of its own, and raises with
-    /// every large block the size that it never gives back.
+    /// The library allocates each message, and frees it on another thread than that. By itself the allocator gives
+    /// every few threads an arena with freed memory of its own, and raises with every large block the size that it
+    /// never gives back.
     /// Source: https://www.gnu.org/software/libc/manual/html_node/Malloc-Tunable-Parameters.html
     package static func keepLittle() {
         // Refusals change nothing but the size of the process.

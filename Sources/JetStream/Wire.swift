@@ -24,9 +24,9 @@ final class Wire {
     let subscription: SubscriptionHandle
     private let alarm: Alarm
 
-    /// Connects and subscribes; blocks for up to the timeout of the options. An `alarm` ends each wait.
+    /// Connects and subscribes; blocks for up to the timeout of the options.
     ///
-    /// Throws: as `Link`.
+    /// An `alarm` ends each wait. Throws: as `Link`.
     init(_ options: ConnectionOptions, subject: String, alarm: Alarm) throws(JetStreamError) {
         let loop = EventLoop()
         let handle = try options.handle()

@@ -57,7 +57,8 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
                     messages: policy.rows - batch.received,
                     bytes: max(min(policy.bytes - batch.bytes, credit / 2), 1),
                     credit: credit,
-                    wait: isWaiting ? settings.fetchWait : min(max(policy.linger, .milliseconds(1)), settings.fetchWait),
+                    wait: isWaiting
+                        ? settings.fetchWait : min(max(policy.linger, .milliseconds(1)), settings.fetchWait),
                     linger: min(isCommitting ? Self.glance : policy.linger - age, policy.linger, settings.fetchWait)
                 )
             )
