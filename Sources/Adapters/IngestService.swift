@@ -216,6 +216,7 @@ package struct IngestService: Service {
             clock: ContinuousClock(),
             now: { Timestamp(micros: WallClock.now()) },
             board: status.lanes,
+            memory: status.memory,
             report: { [log] in Self.report($0, to: log) }
         )
         return LaneService(runner, clock: ContinuousClock())
@@ -253,9 +254,11 @@ package final class IngestBoard: Sendable {
     }
 
     package let lanes = LaneBoard()
+    /// What the lanes share.
+    package let memory: MemoryBudget
     private let streams = Locked(Streams())
 
-    package init() {}
+    package init(memory: MemoryBudget) { self.memory = memory }
 
     /// Everything at once, for the control plane.
     package func status(isConnected: Bool) -> IngestStatus {
@@ -263,6 +266,8 @@ package final class IngestBoard: Sendable {
         return IngestStatus(
             lanes: lanes.all.values.sorted { ($0.type, $0.source.description) < ($1.type, $1.source.description) },
             isConnected: isConnected,
+            memoryBudget: memory.total,
+            memoryUsed: memory.used,
             trouble: seen.trouble,
             waiting: seen.discovery?.waiting ?? [:],
             uncaptured: seen.discovery?.uncaptured ?? [:],

@@ -160,9 +160,15 @@ package actor JetStreamConsumer: MessageConsumer {
         self.connection = connection
     }
 
-    package func fetch(messages: Int, bytes: Int, wait: Duration) async throws(SourceError) -> MessageBatch {
+    package func fetch(_ limits: FetchLimits) async throws(SourceError) -> MessageBatch {
         let delivery = try await onNATS { () throws(JetStreamError) in
-            try await pull.fetch(maxMessages: messages, maxBytes: bytes, timeout: min(wait, .seconds(1)))
+            try await pull.fetch(
+                maxMessages: limits.messages,
+                maxBytes: limits.bytes,
+                credit: limits.credit,
+                timeout: limits.wait,
+                linger: limits.linger
+            )
         }
         if acknowledges, let last = delivery.entries.last, let acknowledgement = delivery.acknowledgement {
             unacknowledged.append((last.streamSequence, acknowledgement))
@@ -178,7 +184,17 @@ package actor JetStreamConsumer: MessageConsumer {
                 payload: $0.payload
             )
         }
-        return MessageBatch(bytes: delivery.bytes, entries: entries, pending: delivery.pendingOnServer ?? 0)
+        return MessageBatch(
+            bytes: delivery.bytes,
+            entries: entries,
+            pending: delivery.pendingOnServer ?? 0,
+            wireBytes: delivery.wireBytes,
+            outstanding: delivery.outstanding
+        )
+    }
+
+    package func tend() async throws(SourceError) {
+        try await onNATS { () throws(JetStreamError) in try await pull.tend() }
     }
 
     package func acknowledge(through sequence: UInt64) async throws(SourceError) {

@@ -71,10 +71,16 @@ struct RowStore {
     func addActivity(_ stored: [Timestamp], writer: String, bucketMicros: Int64) async throws(StoreError) {
         guard !stored.isEmpty else { return }
         var buckets: [Timestamp: (rows: Int, min: Timestamp, max: Timestamp)] = [:]
-        for ts in stored {
-            let bucket = TimeRange(containing: ts, width: bucketMicros).start
-            let seen = buckets[bucket] ?? (0, ts, ts)
-            buckets[bucket] = (seen.rows + 1, min(seen.min, ts), max(seen.max, ts))
+        // Rows come by time: their buckets are looked up once each, not once a row.
+        var rest = stored[...]
+        while let first = rest.first {
+            let bucket = TimeRange(containing: first, width: bucketMicros)
+            let run = rest.prefix { bucket.contains($0) }
+            let seen = buckets[bucket.start] ?? (0, first, first)
+            buckets[bucket.start] = (
+                seen.rows + run.count, run.reduce(seen.min) { min($0, $1) }, run.reduce(seen.max) { max($0, $1) }
+            )
+            rest = rest[run.endIndex...]
         }
         let sorted = buckets.sorted { $0.key < $1.key }
         let arrays = [

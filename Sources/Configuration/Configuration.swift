@@ -78,6 +78,7 @@ extension Configuration {
         package var listen = ListenAddress(host: "127.0.0.1", port: 8085)
         package var retention = Duration.seconds(3 * 86_400)
         package var batch = Batch()
+        package var memory = 64 << 20
         package var maxPartitions = 4_000
 
         package struct Batch: Sendable {

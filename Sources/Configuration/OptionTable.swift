@@ -79,6 +79,12 @@ extension Option {
             "How long a batch that is not full waits for more."
         ),
         Option(
+            "hot.memory",
+            \.hot.memory,
+            .size(16 << 20...64 << 30),
+            "Memory of all sources for messages and rows on their way; the process needs about 48MiB beside it."
+        ),
+        Option(
             "hot.max_partitions",
             \.hot.maxPartitions,
             .integer(1...100_000),

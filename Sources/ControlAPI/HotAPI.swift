@@ -47,6 +47,10 @@ package struct HotAPI: Sendable {
             json.field("service", identity.service)
             json.field("version", identity.version)
             json.field("uptime", identity.uptimeSeconds)
+            json.object("memory") { json in
+                json.field("budget", ingest.memoryBudget)
+                json.field("used", ingest.memoryUsed)
+            }
             json.array("sources") { json in
                 for lane in ingest.lanes { json.object { Self.write(lane, at: time, to: &$0) } }
             }
@@ -80,6 +84,7 @@ package struct HotAPI: Sendable {
         json.field("epoch", lane.epoch)
         json.field("position_time", lane.positionTime?.description)
         json.field("pending", lane.pending)
+        json.field("memory", lane.memory)
         json.field("lag_seconds", lane.lagSeconds(at: time))
         json.field("last_progress", lane.lastProgress?.description)
         json.object("buffer") { json in
@@ -97,6 +102,10 @@ package struct HotAPI: Sendable {
         let metrics = Metrics()
         let time = now()
         metrics.gauge("thermocline_nats_connected", "Whether NATS is connected.").set(ingest.isConnected ? 1 : 0)
+        metrics.gauge("thermocline_ingest_memory_budget_bytes", "Memory that the sources may hold together.")
+            .set(Double(ingest.memoryBudget))
+        metrics.gauge("thermocline_ingest_memory_used_bytes", "Memory that the sources hold.")
+            .set(Double(ingest.memoryUsed))
         for lane in ingest.lanes { Self.add(lane, at: time, to: metrics) }
         return HTTPResponse(
             status: 200,

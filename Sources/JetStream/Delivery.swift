@@ -25,9 +25,12 @@ package struct Delivery: Sendable {
     /// Messages of the stream that the consumer had yet to deliver after the last one; nil if there is none.
     package private(set) var pendingOnServer: UInt64?
     /// Bytes as the server counts them against the limit of a request.
-    private(set) var wireBytes = 0
-    /// Reply subject of the last message.
+    package private(set) var wireBytes = 0
+    /// Bytes that may still come without another fetch, counted in the same way.
+    package internal(set) var outstanding = 0
+    /// Reply subject of the last message, and how much of it is the same in all of them.
     private var reply: [UInt8] = []
+    private var prefix = 0
 
     package init() {}
 
@@ -49,9 +52,12 @@ package struct Delivery: Sendable {
     }
 
     /// Copies a message; false if its reply subject is not one of JetStream's.
-    mutating func append(_ message: borrowing MessageHandle) -> Bool {
+    mutating func append(_ message: Message) -> Bool {
         let reply = message.reply
-        guard let place = AckSubject(reply) else { return false }
+        let place = self.reply.withUnsafeBytes { last in
+            AckSubject(reply, like: prefix > 0 ? UnsafeRawBufferPointer(rebasing: last[..<prefix]) : nil)
+        }
+        guard let place else { return false }
         let start = bytes.count
         bytes.append(contentsOf: message.subject)
         let headersStart = bytes.count
@@ -72,6 +78,7 @@ package struct Delivery: Sendable {
         // "NATS/1.0\r\n", the lines, "\r\n", as every client writes them.
         wireBytes += bytes.count - start + reply.count + (headerBytes > 0 ? 12 : 0)
         pendingOnServer = place.pending
+        prefix = place.numbersStart
         self.reply.removeAll(keepingCapacity: true)
         self.reply.append(contentsOf: reply)
         return true

@@ -44,6 +44,31 @@ struct MessageHandle: ~Copyable {
     init(adopting raw: OpaquePointer) { self.raw = raw }
     deinit { natsMsg_Destroy(raw) }
 
+    var payload: UnsafeRawBufferPointer { Message(raw: raw).payload }
+    var subject: UnsafeRawBufferPointer { Message(raw: raw).subject }
+    func appendHeaders(to bytes: inout [UInt8]) -> Int { Message(raw: raw).appendHeaders(to: &bytes) }
+}
+
+/// Owner of several `natsMsg*`, destroyed together.
+///
+/// The library frees a message on a thread of its own, which it wakes for each that is destroyed after a pause: one at
+/// a time that is two threads in and out of sleep for every message, together it is once.
+struct MessageList: ~Copyable {
+    private var messages: [OpaquePointer] = []
+
+    deinit { for raw in messages { natsMsg_Destroy(raw) } }
+
+    /// Takes a message over and lends it for as long as the list lives.
+    mutating func adopt(_ raw: OpaquePointer) -> Message {
+        messages.append(raw)
+        return Message(raw: raw)
+    }
+}
+
+/// A `natsMsg*` that somebody else owns.
+struct Message {
+    fileprivate let raw: OpaquePointer
+
     /// The payload, valid while the message lives.
     var payload: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: natsMsg_GetData(raw), count: Int(natsMsg_GetDataLength(raw)))

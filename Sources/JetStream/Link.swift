@@ -20,6 +20,37 @@ package struct ConnectionOptions: Sendable {
         self.credentialsFile = credentialsFile
         self.timeout = timeout
     }
+
+    /// Returns the library's form of them.
+    ///
+    /// Throws: `.misuse` (not a URL, no such file).
+    func handle() throws(JetStreamError) -> OptionsHandle {
+        var raw: OpaquePointer?
+        try JetStreamError.check(natsOptions_Create(&raw), "connect", name)
+        guard let raw else { throw JetStreamError(.misuse, "connect", name) }
+        let handle = OptionsHandle(adopting: raw)
+        let servers = url.split(separator: ",").map { String($0.filter { $0 != " " }) }
+        let status = CStrings.lend { pool -> natsStatus in
+            let settings = [
+                natsOptions_SetServers(handle.raw, pool.copy(servers), Int32(servers.count)),
+                natsOptions_SetName(handle.raw, name),
+                natsOptions_SetTimeout(handle.raw, timeout.milliseconds),
+                natsOptions_SetMaxReconnect(handle.raw, -1),
+                natsOptions_SetReconnectWait(handle.raw, 250),
+                natsOptions_SetReconnectJitter(handle.raw, 250, 250),
+                // A server that hangs, or a cable that is cut, is noticed after two unanswered pings: 10 to 15 s.
+                natsOptions_SetPingInterval(handle.raw, 5_000),
+                natsOptions_SetMaxPingsOut(handle.raw, 2),
+                natsOptions_SetFailRequestsOnDisconnect(handle.raw, true),
+                // No buffer for publishes while it reconnects: they fail, instead of being lost later in silence.
+                natsOptions_SetReconnectBufSize(handle.raw, 0),
+                credentialsFile.map { natsOptions_SetUserCredentialsFromFiles(handle.raw, $0, nil) } ?? NATS_OK,
+            ]
+            return settings.first { $0 != NATS_OK } ?? NATS_OK
+        }
+        try JetStreamError.check(status, "connect", name)
+        return handle
+    }
 }
 
 /// One connection to NATS, shared by the actors that use it; closed with the last of them.
@@ -30,6 +61,7 @@ final class Link: @unchecked Sendable {
     // @unchecked: cnats locks natsConnection and jsCtx itself; "the library is thread-safe" (nats.h, nats_Open).
     private let connection: ConnectionHandle
     private let context: ContextHandle
+    let options: ConnectionOptions
     /// For messages: the URL may hold a password.
     let name: String
 
@@ -37,31 +69,9 @@ final class Link: @unchecked Sendable {
     ///
     /// Throws: `.unreachable`, `.timeout`, `.unauthorized`, `.misuse` (not a URL).
     init(_ options: ConnectionOptions) throws(JetStreamError) {
+        self.options = options
         name = options.name
-        var rawOptions: OpaquePointer?
-        try JetStreamError.check(natsOptions_Create(&rawOptions), "connect", options.name)
-        guard let rawOptions else { throw JetStreamError(.misuse, "connect", options.name) }
-        let handle = OptionsHandle(adopting: rawOptions)
-        let servers = options.url.split(separator: ",").map { String($0.filter { $0 != " " }) }
-        let status = CStrings.lend { pool -> natsStatus in
-            let settings = [
-                natsOptions_SetServers(handle.raw, pool.copy(servers), Int32(servers.count)),
-                natsOptions_SetName(handle.raw, options.name),
-                natsOptions_SetTimeout(handle.raw, options.timeout.milliseconds),
-                natsOptions_SetMaxReconnect(handle.raw, -1),
-                natsOptions_SetReconnectWait(handle.raw, 250),
-                natsOptions_SetReconnectJitter(handle.raw, 250, 250),
-                // A server that hangs, or a cable that is cut, is noticed after two unanswered pings: 10 to 15 s.
-                natsOptions_SetPingInterval(handle.raw, 5_000),
-                natsOptions_SetMaxPingsOut(handle.raw, 2),
-                natsOptions_SetFailRequestsOnDisconnect(handle.raw, true),
-                // No buffer for publishes while it reconnects: they fail, instead of being lost later in silence.
-                natsOptions_SetReconnectBufSize(handle.raw, 0),
-                options.credentialsFile.map { natsOptions_SetUserCredentialsFromFiles(handle.raw, $0, nil) } ?? NATS_OK,
-            ]
-            return settings.first { $0 != NATS_OK } ?? NATS_OK
-        }
-        try JetStreamError.check(status, "connect", options.name)
+        let handle = try options.handle()
         var rawConnection: OpaquePointer?
         try JetStreamError.check(natsConnection_Connect(&rawConnection, handle.raw), "connect", options.name)
         guard let rawConnection else { throw JetStreamError(.unreachable, "connect", options.name) }

@@ -3,98 +3,124 @@ internal import Platform
 
 /// Reads the messages of one consumer, on a thread of its own; `fetch` blocks that thread only.
 ///
-/// Its requests are its own and not the library's `natsSubscription_Fetch`: that tells a deleted consumer from a
-/// message that is too large only by the text of a status, and may write past its list when messages of an earlier
-/// request come late. Here each request has a reply subject of its own, so a late status is known as one.
+/// The server is kept busy ahead of us: what was asked for and not fetched yet waits in the library, bounded by the
+/// credit that the caller gives. Requests are our own and not the library's `natsSubscription_Fetch`: that tells a
+/// deleted consumer from a message that is too large only by the text of a status, asks for nothing while we decode,
+/// and may write past its list when messages of an earlier request come late. Here each request has a reply subject of
+/// its own, so its end is known as such whenever it comes.
 /// Source: https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-13.md
 package actor PullConsumer {
-    /// A subscription, as shared with `close`, which ends a fetch from another thread.
-    private final class Subscription: @unchecked Sendable {
-        // @unchecked: cnats locks natsSubscription itself; "the library is thread-safe" (nats.h, nats_Open).
-        let handle: SubscriptionHandle
-        init(_ handle: consuming SubscriptionHandle) { self.handle = handle }
-        var raw: OpaquePointer { handle.raw }
+    /// What one fetch may bring.
+    private struct Limit {
+        let messages: Int
+        let bytes: Int
+        func isReached(by delivery: Delivery) -> Bool {
+            delivery.count >= messages || delivery.wireBytes >= bytes
+        }
     }
 
-    /// How a request to the server ended.
-    private enum Outcome {
-        /// As much as was asked for is here.
-        case filled
-        /// The server has no more, or its time is up.
-        case ended
-        /// The next message is larger than what is left of the bytes asked for.
-        case tooLarge
-        /// Neither messages nor an end came in time.
-        case silent
-    }
-
-    /// Messages and statuses are looked for in slices, so that a cut connection is noticed before the timeout.
-    private static let slice: Int64 = 100
-    /// Milliseconds between two messages of a request that has expired: a longer silence is its end.
-    private static let pause: Int64 = 20
-    /// How long the server may take to send what it holds already.
-    private static let serving = Duration.seconds(1)
-    /// The server ends a request itself; one that is over and was not ended is asked about.
-    private static let patience = Duration.milliseconds(100)
-    /// How long the server may take to answer that.
+    /// Between two looks whether a request has ended without a word.
+    private static let slice = Duration.milliseconds(100)
+    /// Left to the server before what it is sending is read: reading each crumb at once would cost a switch for each.
+    private static let gulp = Duration.milliseconds(1)
+    /// A server that holds more and sends nothing for so long is not waited for.
+    private static let pause = Duration.milliseconds(20)
+    /// A request lives so long; a consumer that is gone is noticed after it.
+    private static let life = Duration.seconds(1)
+    /// How long the server may take to say whether a consumer is there.
     private static let grace = Duration.seconds(2)
 
     package nonisolated let stream: String
     package nonisolated let name: String
     private let link: Link
-    private let subscription: Subscription
+    private let alarm = Alarm()
     private let inbox: String
     private let pullSubject: String
-    private let reconnectsAtStart: UInt64
-    private var requests = 0
+    /// Made by the first fetch; nil again once it is cut or this consumer closed.
+    private var wire: Wire?
+    private var wasCut = false
+    private var window = PullWindow()
     private var lastBytes = 0
-    /// Messages that the server held for us after the last one delivered.
-    private var pendingOnServer: UInt64 = 0
     private let executor: BlockingExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Binds to a consumer that `createConsumer` made.
+    /// Binds to a consumer that `createConsumer` made; the first fetch connects.
     ///
-    /// Throws: `.disconnected`, `.closed`.
+    /// Throws: `.misuse` when out of memory.
     package init(_ connection: JetStreamConnection, stream: String, name: String) throws(JetStreamError) {
         self.stream = stream
         self.name = name
         link = connection.link
-        reconnectsAtStart = try link.reconnects()
         inbox = try link.inbox()
         pullSubject = "$JS.API.CONSUMER.MSG.NEXT.\(stream).\(name)"
-        subscription = Subscription(try link.subscribe("\(inbox).*"))
         executor = BlockingExecutor(label: "pull \(stream)/\(name)")
     }
 
-    /// Returns what is there, at once; if nothing is, waits for the first message, and returns nothing after `timeout`.
+    /// Returns what the server holds, at once; if it holds nothing, waits for the first message, and returns nothing
+    /// after `timeout`.
     ///
-    /// At most `maxMessages` and about `maxBytes`; a message that is larger comes alone. Gathering a batch out of
-    /// crumbs is the caller's. `close` ends it early.
+    /// At most `maxMessages` and about `maxBytes`, as the server counts them; with what may still come for the next
+    /// fetch no more than `credit`, and a message that is larger than that comes alone. Once the server holds no more,
+    /// `linger` is given to what comes next. `close` ends it early.
     /// Throws: `.disconnected`, `.consumerNotFound`, `.timeout`, `.dropped`, `.protocolViolation` (each: new consumer),
     /// `.closed`.
-    package func fetch(maxMessages: Int, maxBytes: Int, timeout: Duration) throws(JetStreamError) -> Delivery {
-        // 1 s: a request cannot be taken back from the server, so this bounds a shutdown that does not `close`.
-        precondition(maxMessages > 0 && maxBytes > 0 && timeout > .zero && timeout <= .seconds(1))
-        try checkUncut()
+    package func fetch(
+        maxMessages: Int,
+        maxBytes: Int,
+        credit: Int? = nil,
+        timeout: Duration,
+        linger: Duration = .zero
+    ) throws(JetStreamError) -> Delivery {
+        precondition(maxMessages > 0 && maxBytes > 0 && timeout > .zero)
+        let wire = try connected()
         var delivery = Delivery()
-        delivery.reserve(bytes: min(lastBytes, maxBytes), entries: 64)
+        let limit = Limit(messages: maxMessages, bytes: maxBytes)
+        let credit = max(credit ?? maxBytes, 1)
+        delivery.reserve(bytes: min(lastBytes, limit.bytes), entries: 64)
         defer { lastBytes = delivery.bytes.count }
-        let limit = (messages: maxMessages, bytes: maxBytes)
-        // What came late for an earlier request.
-        if try pendingInLibrary() > 0,
-            try collect(&delivery, limit, expiry: .now, until: .now, request: nil) == .filled
-        {
-            return delivery
+        let deadline = ContinuousClock.now + timeout
+        var taken = MessageList()
+        try drain(into: &delivery, limit, from: wire, keeping: &taken)
+        while delivery.isEmpty && ContinuousClock.now < deadline {
+            try ask(credit, on: wire)
+            let left = ContinuousClock.now.duration(to: deadline)
+            if !wire.read(waiting: min(Self.slice, max(left, .zero))) { try check(wire) }
+            try drain(into: &delivery, limit, from: wire, keeping: &taken)
         }
-        switch try request(&delivery, limit, timeout) {
-        case .filled, .ended: break
-        case .tooLarge:
-            guard delivery.isEmpty else { break }
-            if case .silent = try request(&delivery, (1, .max), timeout) { try checkAnswered(delivery) }
-        case .silent: try checkAnswered(delivery)
+        if !delivery.isEmpty {
+            try gather(&delivery, limit, credit, until: .now + linger, from: wire, keeping: &taken)
         }
+        delivery.outstanding = window.open
         return delivery
+    }
+
+    /// Reads what the server has sent, so that a fetch that comes late finds the connection alive.
+    ///
+    /// Throws: `.disconnected`, `.closed`.
+    package func tend() throws(JetStreamError) {
+        let wire = try connected()
+        if !wire.read(waiting: .zero) { try check(wire) }
+    }
+
+    /// Takes all that the server is sending, up to the limit, and once it holds no more waits until `end`.
+    private func gather(
+        _ delivery: inout Delivery,
+        _ limit: Limit,
+        _ credit: Int,
+        until end: ContinuousClock.Instant,
+        from wire: Wire,
+        keeping taken: inout MessageList
+    ) throws(JetStreamError) {
+        while !limit.isReached(by: delivery) {
+            // A message larger than the credit comes alone.
+            if window.asksAlone { return }
+            if credit > delivery.wireBytes { try ask(credit - delivery.wireBytes, on: wire) }
+            let isSending = delivery.pendingOnServer != 0 && window.isOpen
+            let left = ContinuousClock.now.duration(to: end)
+            if isSending { _ = alarm.wait(Self.gulp) } else if left > .zero { _ = alarm.wait(left) }
+            guard wire.read(waiting: isSending ? Self.pause : .zero) else { return try check(wire) }
+            try drain(into: &delivery, limit, from: wire, keeping: &taken)
+        }
     }
 
     /// Acknowledges a delivery without waiting for the server to have read it, also while a fetch is under way.
@@ -105,84 +131,86 @@ package actor PullConsumer {
         try link.publish(acknowledgement.subject, Array("+ACK".utf8))
     }
 
-    /// Ends the subscription, and with `.closed` a fetch under way; the consumer itself is deleted through the
-    /// connection.
-    package nonisolated func close() { natsSubscription_Unsubscribe(subscription.raw) }
+    /// Ends a fetch under way with `.closed`; the consumer itself is deleted through the connection.
+    package nonisolated func close() { alarm.ring() }
 
-    private func request(
-        _ delivery: inout Delivery,
-        _ limit: (messages: Int, bytes: Int),
-        _ timeout: Duration
-    ) throws(JetStreamError) -> Outcome {
-        requests += 1
-        let reply = "\(inbox).\(requests)"
-        let bytes = limit.bytes == .max ? "" : ",\"max_bytes\":\(limit.bytes - delivery.wireBytes)"
-        // With `no_wait` and `expires` the server waits for the first message and ends when it has sent what is there.
-        // A request that expires while it is served ends in silence, so one that will be served gets time for it.
-        let expires = pendingOnServer > 0 ? max(timeout, Self.serving) : timeout
-        let body = """
-            {"batch":\(limit.messages - delivery.count)\(bytes),"no_wait":true,"expires":\(expires.nanoseconds)}
-            """
-        let expiry = ContinuousClock.now + expires
-        try link.publish(pullSubject, reply: reply, Array(body.utf8))
-        return try collect(&delivery, limit, expiry: expiry, until: expiry + Self.patience, request: reply)
+    /// The connection of this consumer; made once, since what is on its way when it is cut never comes.
+    private func connected() throws(JetStreamError) -> Wire {
+        if let wire {
+            try check(wire)
+            return wire
+        }
+        guard !wasCut else { throw error(.disconnected) }
+        let made = try Wire(link.options, subject: "\(inbox).*", alarm: alarm)
+        wire = made
+        return made
     }
 
-    /// Moves messages from the library into `delivery` until the limit, the end of the request, or the deadline.
-    private func collect(
-        _ delivery: inout Delivery,
-        _ limit: (messages: Int, bytes: Int),
-        expiry: ContinuousClock.Instant,
-        until deadline: ContinuousClock.Instant,
-        request: String?
-    ) throws(JetStreamError) -> Outcome {
-        var isServed = false
-        while true {
-            var raw: OpaquePointer?
-            let slice = request == nil ? 1 : isServed && ContinuousClock.now >= expiry ? Self.pause : Self.slice
-            let status = natsSubscription_NextMsg(&raw, subscription.raw, slice)
-            if status == NATS_TIMEOUT {
-                try checkUncut()
-                let now = ContinuousClock.now
-                if now >= deadline { return .silent }
-                // It expired while it was being served: what still comes belongs to the next delivery.
-                if isServed && now >= expiry { return .ended }
-                continue
-            }
-            try JetStreamError.check(status, "fetch", "\(stream)/\(name)")
-            guard let raw else { throw error(.misuse) }
-            let message = MessageHandle(adopting: raw)
-            if message.reply.isEmpty {
-                guard let outcome = try outcome(of: message, request: request) else { continue }
-                return outcome
-            }
-            guard delivery.append(message) else { throw error(.protocolViolation) }
-            isServed = request != nil
-            pendingOnServer = delivery.pendingOnServer ?? 0
-            if delivery.count >= limit.messages || delivery.wireBytes >= limit.bytes { return .filled }
+    /// Throws if the connection is cut: messages on their way are lost then.
+    private func check(_ wire: Wire) throws(JetStreamError) {
+        guard !alarm.isRung, !link.isClosed else {
+            self.wire = nil
+            throw error(.closed)
+        }
+        guard wire.isConnected else {
+            self.wire = nil
+            wasCut = true
+            throw error(.disconnected)
         }
     }
 
-    /// Reads a status message; nil for one that ends nothing, or ends an earlier request.
-    private func outcome(of message: borrowing MessageHandle, request: String?) throws(JetStreamError) -> Outcome? {
-        guard let request, message.subject.elementsEqual(request.utf8) else { return nil }
+    /// Asks the server for more where what was asked for does not fill the credit.
+    private func ask(_ credit: Int, on wire: Wire) throws(JetStreamError) {
+        let now = ContinuousClock.now
+        if window.expire(at: now) { try checkConsumer() }
+        guard let bytes = window.wanted(credit) else { return }
+        let number = window.ask(bytes, until: now + Self.life)
+        // Without a limit in bytes the next message comes, however large.
+        let limit = bytes == 0 ? "\"batch\":1" : "\"batch\":1000000,\"max_bytes\":\(bytes)"
+        let body = "{\(limit),\"expires\":\(Self.life.nanoseconds)}"
+        try wire.publish(pullSubject, reply: "\(inbox).\(number)", Array(body.utf8))
+    }
+
+    /// Takes what is in the library now, up to the limit.
+    private func drain(
+        into delivery: inout Delivery,
+        _ limit: Limit,
+        from wire: Wire,
+        keeping taken: inout MessageList
+    ) throws(JetStreamError) {
+        let subscription = wire.subscription.raw
+        var (count, bytes): (Int32, Int32) = (0, 0)
+        try check(natsSubscription_GetPending(subscription, &count, &bytes), on: wire)
+        // Subjects come on top; where that is too little the array grows.
+        let (expected, room) = (Int(bytes) + 64 * Int(count), max(limit.bytes - delivery.wireBytes, 0))
+        delivery.reserve(bytes: delivery.bytes.count + min(expected, room), entries: delivery.count + Int(count))
+        for _ in 0..<count where !limit.isReached(by: delivery) {
+            var raw: OpaquePointer?
+            try check(natsSubscription_NextMsg(&raw, subscription, 1), on: wire)
+            guard let raw else { throw error(.misuse) }
+            try take(taken.adopt(raw), into: &delivery)
+        }
+    }
+
+    private func take(_ message: Message, into delivery: inout Delivery) throws(JetStreamError) {
+        guard !message.reply.isEmpty else { return try end(message) }
+        let before = delivery.wireBytes
+        guard delivery.append(message) else { throw error(.protocolViolation) }
+        window.received(delivery.wireBytes - before)
+    }
+
+    /// Reads a message that the server sends on its own: the end of a request.
+    private func end(_ message: Message) throws(JetStreamError) {
+        let subject = String(decoding: message.subject, as: UTF8.self)
+        guard let number = subject.split(separator: ".").last.flatMap({ Int($0) }) else { return }
+        let left = message.header("Nats-Pending-Bytes").flatMap { Int($0) }
         switch message.header("Status") {
-        case "100": return nil
-        case "404", "408": return .ended
+        case "100": return
+        case "404", "408": window.ended(number, left: left, tooLarge: false)
         // The server says what is left of the request only when a message did not fit.
-        case "409" where message.header("Nats-Pending-Bytes") != nil: return .tooLarge
+        case "409" where left != nil: window.ended(number, left: left, tooLarge: true)
         case "409": throw error(.consumerNotFound)
         case let status: throw error(.protocolViolation, "status \(status ?? "none")")
-        }
-    }
-
-    /// Throws if the connection is cut, or was since the consumer was bound: messages on their way are lost then.
-    private func checkUncut() throws(JetStreamError) {
-        if try link.reconnects() != reconnectsAtStart { throw error(.disconnected) }
-        // A closed connection or subscription is the library's to report.
-        let status = natsConnection_Status(link.raw)
-        if status == NATS_CONN_STATUS_RECONNECTING || status == NATS_CONN_STATUS_DISCONNECTED {
-            throw error(.disconnected)
         }
     }
 
@@ -190,8 +218,7 @@ package actor PullConsumer {
     ///
     /// It met a consumer that is gone, to whose requests nobody answers, or a server that hangs; or it expired in the
     /// very moment it was to be served, and the next one will be.
-    private func checkAnswered(_ delivery: Delivery) throws(JetStreamError) {
-        guard delivery.isEmpty else { return }
+    private func checkConsumer() throws(JetStreamError) {
         var options = jsOptions()
         jsOptions_Init(&options)
         options.Wait = Self.grace.milliseconds
@@ -199,22 +226,16 @@ package actor PullConsumer {
         var code = jsErrCode(0)
         let status = js_GetConsumerInfo(&info, link.jetStream, stream, name, &options, &code)
         defer { jsConsumerInfo_Destroy(info) }
-        if status == NATS_OK, let info {
-            pendingOnServer = info.pointee.NumPending
-            return
-        }
+        if status == NATS_OK { return }
         if code == JSConsumerNotFoundErr || code == JSStreamNotFoundErr { throw error(.consumerNotFound) }
         throw error(.timeout)
     }
 
-    private func pendingInLibrary() throws(JetStreamError) -> Int32 {
-        var count: Int32 = 0
-        try JetStreamError.check(
-            natsSubscription_GetPending(subscription.raw, &count, nil),
-            "fetch",
-            "\(stream)/\(name)"
-        )
-        return count
+    private func check(_ status: natsStatus, on wire: Wire) throws(JetStreamError) {
+        guard status != NATS_OK else { return }
+        // Of a connection that is cut the library says that it is closed.
+        try check(wire)
+        try JetStreamError.check(status, "fetch", "\(stream)/\(name)")
     }
 
     private func error(_ code: JetStreamError.Code, _ detail: String = "") -> JetStreamError {

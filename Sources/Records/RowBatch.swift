@@ -31,6 +31,11 @@ package struct RowBatch: Sendable {
     package var count: Int { rows.count }
     package var isEmpty: Bool { rows.isEmpty }
 
+    /// What it holds in memory, with the sorted copy that is sent.
+    package var memoryBytes: Int {
+        2 * bytes.capacity + keys.capacity + rows.capacity * MemoryLayout<Row>.stride
+    }
+
     /// Appends the tuple that stands in the scratch, with the key that stands there.
     mutating func appendScratch(ts: Timestamp, sequence: UInt64) {
         rows.append(

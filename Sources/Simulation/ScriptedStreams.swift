@@ -108,14 +108,14 @@ package actor ScriptedConsumer: MessageConsumer {
         }
     }
 
-    package func fetch(messages: Int, bytes: Int, wait: Duration) async throws(SourceError) -> MessageBatch {
+    package func fetch(_ limits: FetchLimits) async throws(SourceError) -> MessageBatch {
         try await checkConnection("fetch")
         let found = try await faults.onNATS("fetch", stream) {
-            await server.deliver(name, of: stream, atMost: messages, bytes: bytes)
+            await server.deliver(name, of: stream, atMost: limits.messages, bytes: limits.bytes)
         }
         guard var delivered = found else { throw gone("fetch") }
         guard !delivered.isEmpty else {
-            clock.advance(by: wait)
+            clock.advance(by: limits.wait)
             // The wait takes no real time, and hops between idle actors give no thread back.
             await Task.yield()
             return MessageBatch()
@@ -158,8 +158,11 @@ package actor ScriptedConsumer: MessageConsumer {
                 )
             )
         }
+        batch.wireBytes = batch.bytes.count
         return batch
     }
+
+    package func tend() async throws(SourceError) { try await checkConnection("tend") }
 
     package func acknowledge(through sequence: UInt64) async throws(SourceError) {
         try await checkConnection("acknowledge")

@@ -15,14 +15,22 @@ package struct BatchPolicy: Sendable, Equatable {
     }
 
     /// Why a batch was closed; a counter each.
-    package enum Reason: String, Sendable, CaseIterable { case rows, bytes, linger }
+    package enum Reason: String, Sendable, CaseIterable { case rows, bytes, linger, memory }
 
     /// The reason to close now, or nil to gather on.
     ///
     /// While the batch before is still being committed only a full one closes: committing crumbs costs a flush each.
-    package func reasonToClose(rows: Int, bytes: Int, age: Duration, committing: Bool) -> Reason? {
+    /// One that cannot grow for want of memory closes too: only then is what it holds given back.
+    package func reasonToClose(
+        rows: Int,
+        bytes: Int,
+        age: Duration,
+        committing: Bool,
+        starved: Bool = false
+    ) -> Reason? {
         if rows >= self.rows { return .rows }
         if bytes >= self.bytes { return .bytes }
+        if rows > 0 && starved { return .memory }
         if rows > 0 && age >= linger && !committing { return .linger }
         return nil
     }

@@ -17,6 +17,8 @@ package struct LaneBatch: Sendable {
     package var messages: [MessageBatch]
     package var received: Int
     package var bytes: Int
+    /// What the memory budget was charged for it.
+    package var held = 0
 
     package init(epoch: Int64, from: UInt64) {
         self.epoch = epoch
@@ -31,6 +33,11 @@ package struct LaneBatch: Sendable {
         bytes = 0
     }
 
+    /// What it holds in memory, with the copy of the rows that is sent.
+    package var memoryBytes: Int {
+        messages.reduce(rows.memoryBytes) { $0 + $1.memoryBytes }
+            + quarantined.reduce(0) { $0 + $1.payload.count + $1.headers.count + $1.subject.count }
+    }
     package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
 
     /// Moves rows out of the batch and their messages, whole, to quarantine: with them every repeat that was dropped in

@@ -1,4 +1,4 @@
-import Synchronization
+package import Platform
 
 /// The lane drops what it has fetched and starts over from the position in the database.
 package struct Restart: Error, Sendable, CustomStringConvertible {
@@ -13,11 +13,5 @@ package struct LostLane: Error, Sendable, CustomStringConvertible {
     package var description: String { "the lane was taken over by \(owner)" }
 }
 
-/// Whether the commit that runs beside the gathering has returned.
-package final class Flight: Sendable {
-    private let landed = Atomic(false)
-
-    package init() {}
-    package var isLanded: Bool { landed.load(ordering: .acquiring) }
-    package func land() { landed.store(true, ordering: .releasing) }
-}
+/// The commit that runs beside the gathering; open once it has returned.
+package typealias Flight = Latch

@@ -22,7 +22,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     package nonisolated let settings: LaneSettings
     let streams: Streams
     private let hot: Hot
-    private let decoder: RecordDecoder
+    private let reader: LaneReader<Streams, C>
     private let clock: C
     let now: @Sendable () -> Timestamp
     let board: LaneBoard
@@ -41,12 +41,21 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         clock: C,
         now: @escaping @Sendable () -> Timestamp,
         board: LaneBoard,
+        memory: MemoryBudget = MemoryBudget(64 << 20),
         report: @escaping @Sendable (LaneEvent) -> Void
     ) {
         self.settings = settings
         self.streams = streams
         self.hot = hot
-        self.decoder = decoder
+        reader = LaneReader(
+            settings: settings,
+            streams: streams,
+            decoder: decoder,
+            clock: clock,
+            now: now,
+            board: board,
+            memory: MemoryShare(of: memory, largest: min(settings.batch.bytes / 2, 4 << 20))
+        )
         self.clock = clock
         self.now = now
         self.board = board
@@ -184,7 +193,13 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             async let settled: Void = settle(closed, in: session, consumer: consumer, flight: flight)
             var next: Result<LaneBatch, any Error>?
             if !isStopping() {
-                do { next = .success(try await gather(&lane, committing: flight)) } catch { next = .failure(error) }
+                do {
+                    let gathered = try await gather(&lane, committing: flight)
+                    try await reader.tend(consumer, until: flight)
+                    next = .success(gathered)
+                } catch {
+                    next = .failure(error)
+                }
             }
             try await settled
             guard let next else { return }
@@ -198,63 +213,12 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
         batch.messageTime = lane.cursor.messageTime
         batch.gaps = noted.take(epoch: batch.epoch)
-        let (policy, since) = (settings.batch, lane.cursor.messageTime)
-        let start = clock.now
-        while true {
-            let isCommitting = flight.map { !$0.isLanded } ?? false
-            let age = start.duration(to: clock.now)
-            let reason = policy.reasonToClose(
-                rows: batch.received,
-                bytes: batch.bytes,
-                age: age,
-                committing: isCommitting
-            )
-            if let reason {
-                board.update(settings.source) { $0.batches[reason, default: 0] += 1 }
-                try await findGaps(in: &batch, since: since)
-                batch.repeated = batch.rows.deduplicateAndSort(as: settings.type)
-                return batch
-            }
-            let wait = batch.received > 0 || isCommitting ? policy.linger : settings.fetchWait
-            let messages = try await lane.consumer.fetch(
-                messages: policy.rows - batch.received,
-                bytes: max(policy.bytes - batch.bytes, 1),
-                wait: max(wait, .milliseconds(1))
-            )
-            if messages.entries.isEmpty {
-                if batch.received == 0 && !isCommitting { return batch }
-                continue
-            }
-            try await take(messages, into: &batch, &lane)
+        let since = lane.cursor.messageTime
+        if try await reader.gather(&batch, from: lane.consumer, at: &lane.cursor, committing: flight) {
+            try await findGaps(in: &batch, since: since)
+            batch.repeated = batch.rows.deduplicateAndSort(as: settings.type)
         }
-    }
-
-    private func take(_ messages: MessageBatch, into batch: inout LaneBatch, _ lane: inout Open) async throws {
-        let receivedAt = now()
-        for entry in messages.entries {
-            var verdict = lane.cursor.accept(entry)
-            if case .checkClock = verdict {
-                let time = try await streams.time(of: lane.cursor.sequence, in: settings.source.stream)
-                guard time == nil || time == lane.cursor.messageTime else {
-                    throw Restart(reason: "the stream went back in time at sequence \(lane.cursor.sequence)")
-                }
-                verdict = lane.cursor.accept(entry)
-            }
-            switch verdict {
-            case .restart(let reason): throw Restart(reason: reason)
-            case .checkClock: preconditionFailure("the clock is checked once a consumer")
-            case .take(let gap):
-                if let gap { batch.gaps.append(gap) }
-                batch.add(entry, of: messages.bytes, receivedAt: receivedAt, by: decoder)
-            }
-        }
-        batch.messages.append(messages)
-        let (received, pending, fetched) = (messages.entries.count, messages.pending, lane.cursor.sequence)
-        board.update(settings.source) {
-            $0.received += received
-            $0.pending = pending
-            $0.fetched = fetched
-        }
+        return batch
     }
 
     /// Commits a batch and acknowledges it; an empty one costs nothing.
@@ -264,7 +228,11 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         consumer: Streams.Consumer,
         flight: Flight
     ) async throws {
-        defer { flight.land() }
+        defer {
+            // First, so that whoever sees the flight landed finds the memory free.
+            reader.memory.release(batch.held)
+            flight.open()
+        }
         guard !batch.isEmpty else { return }
         switch try await session.commit(batch) {
         case .positionMoved: throw Restart(reason: "an earlier commit of this lane had succeeded after all")
@@ -340,6 +308,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         remember(lane.cursor)
         await lane.consumer.close()
         await lane.session.close()
+        reader.memory.releaseAll()
     }
 
     /// Says what went wrong and how the lane goes on.

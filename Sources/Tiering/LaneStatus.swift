@@ -30,6 +30,8 @@ package struct LaneStatus: Sendable, Equatable {
     package var pending: UInt64 = 0
     /// When this lane last committed or said that it lives, wall clock.
     package var lastProgress: Timestamp?
+    /// Bytes of the memory budget that it holds.
+    package var memory = 0
     package var stream: StreamState?
     /// Its stream is deleted, and that is written down: there is nothing left to do.
     package var isGone = false
@@ -85,6 +87,9 @@ package typealias LaneBoard = StatusBoard<SourceID, LaneStatus>
 package struct IngestStatus: Sendable, Equatable {
     package var lanes: [LaneStatus]
     package var isConnected: Bool
+    /// Bytes that the lanes may hold together, and do.
+    package var memoryBudget: Int
+    package var memoryUsed: Int
     /// Why the account's streams cannot be looked at, if so.
     package var trouble: String?
     /// Types that no stream captures, with what is expected.
@@ -97,6 +102,8 @@ package struct IngestStatus: Sendable, Equatable {
     package init(
         lanes: [LaneStatus],
         isConnected: Bool,
+        memoryBudget: Int = 0,
+        memoryUsed: Int = 0,
         trouble: String?,
         waiting: [String: String],
         uncaptured: [String: [String]],
@@ -104,6 +111,8 @@ package struct IngestStatus: Sendable, Equatable {
     ) {
         self.lanes = lanes
         self.isConnected = isConnected
+        self.memoryBudget = memoryBudget
+        self.memoryUsed = memoryUsed
         self.trouble = trouble
         self.waiting = waiting
         self.uncaptured = uncaptured

@@ -36,10 +36,46 @@ package struct MessageBatch: Sendable {
     package var entries: [Entry]
     /// Messages that the server still holds for this consumer after the last of these.
     package var pending: UInt64
+    /// What it came to as the server counts it, reply subjects included.
+    package var wireBytes: Int
+    /// What may still come without another fetch, counted in the same way.
+    package var outstanding: Int
 
-    package init(bytes: [UInt8] = [], entries: [Entry] = [], pending: UInt64 = 0) {
+    package init(
+        bytes: [UInt8] = [],
+        entries: [Entry] = [],
+        pending: UInt64 = 0,
+        wireBytes: Int = 0,
+        outstanding: Int = 0
+    ) {
         self.bytes = bytes
         self.entries = entries
         self.pending = pending
+        self.wireBytes = wireBytes
+        self.outstanding = outstanding
+    }
+
+    /// What it holds in memory.
+    package var memoryBytes: Int { bytes.capacity + entries.capacity * MemoryLayout<Entry>.stride }
+}
+
+/// What one fetch may bring, and how long it may take.
+package struct FetchLimits: Sendable, Equatable {
+    package var messages: Int
+    /// About so many bytes; one message alone may be larger.
+    package var bytes: Int
+    /// What may come by this fetch and be on its way after it: the server works ahead that far.
+    package var credit: Int
+    /// How long the first message is waited for.
+    package var wait: Duration
+    /// How long more is waited for once the server holds no more.
+    package var linger: Duration
+
+    package init(messages: Int, bytes: Int, credit: Int, wait: Duration, linger: Duration = .zero) {
+        self.messages = messages
+        self.bytes = bytes
+        self.credit = credit
+        self.wait = wait
+        self.linger = linger
     }
 }

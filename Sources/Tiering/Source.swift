@@ -88,8 +88,10 @@ package protocol MessageStreams: Sendable {
 /// One disposable consumer: never resumed, so what was delivered and not received is never taken for stored.
 package protocol MessageConsumer: Sendable {
     var name: String { get }
-    /// Returns what is there, at most `messages` and about `bytes` (one message alone if larger); empty after `wait`.
-    func fetch(messages: Int, bytes: Int, wait: Duration) async throws(SourceError) -> MessageBatch
+    /// Returns what is there, within the limits; empty after their `wait`.
+    func fetch(_ limits: FetchLimits) async throws(SourceError) -> MessageBatch
+    /// Keeps what is on its way coming, where no fetch does for long.
+    func tend() async throws(SourceError)
     /// Acknowledges everything fetched up to `sequence`. Carries no correctness: operators see the floor.
     func acknowledge(through sequence: UInt64) async throws(SourceError)
     /// Messages delivered so far and messages still to come, as the server counts them.

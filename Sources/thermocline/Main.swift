@@ -1,5 +1,6 @@
 import Configuration
 import Glibc
+import JetStream
 import Platform
 import Records
 
@@ -10,6 +11,7 @@ let version = "0.1.0"
 @main
 struct Main {
     static func main() async {
+        Allocator.keepLittle()
         exit(await run(Array(CommandLine.arguments.dropFirst())))
     }
 

@@ -13,12 +13,13 @@ struct Roles: Sendable {
     private let catalog: Catalog
     private let log: Logger
     /// What the roles are doing, for whoever runs them in this process.
-    let ingestBoard = IngestBoard()
+    let ingestBoard: IngestBoard
     let archiveBoard = ArchiveBoard()
 
     init(_ configuration: Configuration, catalog: Catalog, log: Logger) {
         self.configuration = configuration
         self.catalog = configuration.catalog(catalog)
+        ingestBoard = IngestBoard(memory: MemoryBudget(configuration.hot.memory))
         self.log = log
     }
 

@@ -158,7 +158,7 @@ import Testing
         #expect(
             loaded.warnings == [
                 "environment THERMOCLINE_HOT_LISTN is no option; did you mean THERMOCLINE_HOT_LISTEN?",
-                "environment THERMOCLINE_HOT_PORT is no option; did you mean THERMOCLINE_HOT_LISTEN?",
+                "environment THERMOCLINE_HOT_PORT is no option; did you mean THERMOCLINE_HOT_MEMORY?",
             ]
         )
     }

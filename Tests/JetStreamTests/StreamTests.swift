@@ -101,7 +101,7 @@ struct StreamTests {
         }
         #expect(read?.code == .streamNotFound)
         let fetch = await #expect(throws: JetStreamError.self) {
-            try await consumer.fetch(maxMessages: 1, maxBytes: 1_000, timeout: .seconds(1))
+            while true { _ = try await consumer.fetch(maxMessages: 1, maxBytes: 1_000, timeout: .seconds(1)) }
         }
         #expect(fetch?.code == .consumerNotFound)
         let publish = await #expect(throws: JetStreamError.self) { try await fixture.store(0..<1) }

@@ -36,21 +36,24 @@ struct Bench {
     }
 
     func lane(
+        rows: Int = 10,
         faults: Faults = Faults(),
         isShared: Bool = false,
         board: LaneBoard = LaneBoard(),
+        memory: MemoryBudget = MemoryBudget(64 << 20),
         now: (@Sendable () -> Timestamp)? = nil,
         report: @escaping @Sendable (LaneEvent) -> Void = { _ in }
     ) -> LaneRunner<ScriptedStreams, MemoryHot, ManualClock> {
         let clock = clock
         return LaneRunner(
-            LaneSettings(source: source, type: type, isShared: isShared, batch: BatchPolicy(rows: 10)),
+            LaneSettings(source: source, type: type, isShared: isShared, batch: BatchPolicy(rows: rows)),
             streams: ScriptedStreams(server, clock: clock, faults: faults),
             hot: MemoryHot(hot, faults: faults),
             decoder: RecordDecoder(type: type, catalog: .underTest),
             clock: clock,
             now: now ?? { clock.timestamp },
             board: board,
+            memory: memory,
             report: report
         )
     }

@@ -1,0 +1,119 @@
+import Platform
+import Records
+import Simulation
+import Testing
+import TestSupport
+import Tiering
+
+@Suite(.timeLimit(.minutes(1))) struct MemoryBudgetTests {
+    private static let mebibyte = 1 << 20
+
+    @Test func `a lane comes to hold as much as stays free, and one that begins finds some`() {
+        let budget = MemoryBudget(64 * Self.mebibyte)
+        var held = 0
+        for _ in 0..<100 { held += budget.take(Self.mebibyte, holding: held) }
+        #expect(held > 31 * Self.mebibyte && held <= 32 * Self.mebibyte)
+        #expect(budget.take(Self.mebibyte, holding: 0) == Self.mebibyte)
+        #expect(budget.used == held + Self.mebibyte)
+    }
+
+    @Test(arguments: [2, 5, 14]) func `busy lanes come to equal parts, however they take turns`(lanes: Int) {
+        let budget = MemoryBudget(64 * Self.mebibyte)
+        var generator = SeededGenerator(seed: 7)
+        var held = [Int](repeating: 0, count: lanes)
+        var sums = held
+        for _ in 0..<50_000 {
+            let lane = Int.random(in: 0..<lanes, using: &generator)
+            let taken = budget.take(512 << 10, holding: held[lane])
+            held[lane] += taken
+            sums[lane] += taken
+            if taken == 0 {
+                budget.give(held[lane])
+                held[lane] = 0
+            }
+            #expect(budget.used == held.reduce(0, +) && budget.used <= budget.total)
+        }
+        let (least, most) = (sums.min() ?? 0, sums.max() ?? 0)
+        #expect(least > 0 && Double(most) / Double(least) < 1.25, "\(sums)")
+    }
+
+    @Test func `those that wait are served in the order they came, with what is given back`() async {
+        let budget = MemoryBudget(4 * Self.mebibyte)
+        budget.charge(4 * Self.mebibyte)
+        await withTaskGroup(of: (Int, Int).self) { group in
+            for lane in 0..<3 {
+                group.addTask { (lane, await budget.wait(for: 256 << 10)) }
+                await spin { budget.waiting == lane + 1 }
+            }
+            #expect(budget.take(Self.mebibyte, holding: 0) == 0, "what is free belongs to those in line")
+            for expected in 0..<3 {
+                // Enough for one, who gets half of what is free.
+                budget.give(128 << 10)
+                let (lane, taken) = await group.next() ?? (-1, 0)
+                #expect(lane == expected && taken == 64 << 10)
+                budget.charge(64 << 10)
+            }
+        }
+        #expect(budget.used == 4 * Self.mebibyte)
+    }
+
+    @Test func `a lane that is cancelled while it waits leaves the line`() async {
+        let budget = MemoryBudget(Self.mebibyte)
+        budget.charge(Self.mebibyte)
+        await withTaskGroup(of: Int.self) { group in
+            group.addTask { await budget.wait(for: 256 << 10) }
+            await spin { budget.waiting == 1 }
+            group.cancelAll()
+            #expect(await group.next() == 0)
+        }
+        budget.give(Self.mebibyte)
+        #expect(budget.used == 0 && budget.take(256 << 10, holding: 0) == 256 << 10)
+    }
+
+    @Test func `a lane short of memory closes its batch instead of waiting, and gives all back when it is stored`()
+        async throws
+    {
+        let bench = Bench(.testReading)
+        await bench.server.createStream(bench.type.name)
+        await bench.publish(0..<400)
+        let (budget, board) = (MemoryBudget(Self.mebibyte), LaneBoard())
+        // All but enough for a few messages is somebody else's.
+        budget.charge(Self.mebibyte - (192 << 10))
+        let runner = bench.lane(rows: 100_000, board: board, memory: budget)
+        var open = try #require(try await runner.open())
+        var batches: [LaneBatch] = []
+        while true {
+            let batch = try await runner.gather(&open, committing: nil)
+            if batch.isEmpty { break }
+            #expect(budget.used <= Self.mebibyte)
+            try await runner.settle(batch, in: open.session, consumer: open.consumer, flight: Flight())
+            batches.append(batch)
+        }
+        #expect(batches.map(\.received).reduce(0, +) == 400)
+        #expect(board.get(bench.source)?.batches[.memory] ?? 0 > 0)
+        await runner.close(open)
+        #expect(budget.used == Self.mebibyte - (192 << 10))
+        #expect(await bench.evidence().hot.count == 400)
+    }
+
+    @Test func `a lane that holds nothing waits for memory, and reads when another gives some back`() async throws {
+        let bench = Bench(.testReading)
+        await bench.server.createStream(bench.type.name)
+        await bench.publish(0..<10)
+        let budget = MemoryBudget(Self.mebibyte)
+        budget.charge(Self.mebibyte)
+        let stop = Latch()
+        let service = LaneService(bench.lane(memory: budget), clock: bench.clock)
+        async let run: Void = service.run(until: stop)
+        try await poll("it waits in line") { budget.waiting == 1 }
+        #expect(await bench.evidence().hot.count == 0)
+        budget.give(Self.mebibyte)
+        try await poll("10 rows") { await bench.evidence().hot.count == 10 }
+        stop.open()
+        try await run
+        #expect(budget.used == 0)
+    }
+
+    /// Lets the others run until it is so.
+    private func spin(until isSo: () -> Bool) async { while !isSo() { await Task.yield() } }
+}
