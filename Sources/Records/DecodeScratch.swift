@@ -10,7 +10,7 @@ struct DecodeScratch: Sendable {
         let key: JSONValue
         let value: JSONValue
     }
-    /// One side of an order book as the elements of two `numeric[]`.
+    /// One side of an order book as the texts of two lists of decimals.
     struct Side: Sendable {
         var stamp: UInt64 = 0
         var count = 0
@@ -19,7 +19,14 @@ struct DecodeScratch: Sendable {
     }
 
     var stamp: UInt64 = 0
+    /// Whose memory this is: what another decoder found out is of no use.
+    private var plan: DecodePlan?
     var slots: [Slot] = []
+    /// The slot of the key that stood at each place of the message before, −1 where it was not known.
+    private(set) var order: [Int] = []
+    var series = SeriesCache()
+    /// The words of the current message that say of which series it is.
+    var told = RowWriter()
     var unmapped: [Member] = []
     var sides: [Side] = []
     /// The tuple under construction, its fields, its natural key.
@@ -32,35 +39,51 @@ struct DecodeScratch: Sendable {
     var other = RowWriter()
 
     /// Forgets the message before.
-    mutating func begin(slots slotCount: Int, sides sideCount: Int) {
+    mutating func begin(_ plan: DecodePlan) {
+        if self.plan !== plan { self = DecodeScratch(plan) }
         stamp += 1
-        while slots.count < slotCount { slots.append(Slot()) }
-        while sides.count < sideCount { sides.append(Side()) }
         unmapped.removeAll(keepingCapacity: true)
         fields.removeAll(keepingCapacity: true)
         row.removeAll()
         key.removeAll()
         subject.removeAll()
+        told.removeAll()
+    }
+
+    init() {}
+
+    private init(_ plan: DecodePlan) {
+        self.plan = plan
+        slots = Array(repeating: Slot(), count: plan.keys.count)
+        sides = Array(repeating: Side(), count: plan.sideCount)
+    }
+
+    /// Notes which key stood at a place of the message.
+    mutating func expect(_ slot: Int?, at index: Int) {
+        while order.count <= index { order.append(-1) }
+        order[index] = slot ?? -1
     }
 
     /// The value of a key that is present and not null.
+    @inline(__always)
     func value(_ slot: Int) -> JSONValue? {
         guard slots[slot].stamp == stamp, slots[slot].value.kind != .null else { return nil }
         return slots[slot].value
     }
 
     /// Writes one field and notes it.
+    @inline(__always)
     mutating func field(_ write: (inout RowWriter) -> Void) {
         let start = row.count
         write(&row)
         endField(from: start)
     }
 
-    /// Writes the natural key of the row's fields.
-    mutating func appendKey(_ identity: RowIdentity) throws(CopyRowError) {
-        let bytes = row.storage
-        let fields = self.fields
-        try identity.appendKey(of: fields, in: bytes.span, to: &key)
+    /// Appends the fields of a series that is known, and its part of the natural key.
+    mutating func append(_ entry: SeriesCache.Entry) {
+        let start = row.count
+        row.append(contentsOf: entry.fields)
+        for index in entry.starts.indices { endField(from: start + entry.starts[index]) }
     }
 
     /// Notes the field that was just written, its length included.

@@ -30,47 +30,85 @@ package struct RowWriter: Sendable {
         storage.append(contentsOf: repeatElement(0, count: max(more, storage.count, 256)))
     }
 
+    @inline(__always)
     package mutating func append(_ byte: UInt8) {
         ensure(1)
         storage[count] = byte
-        count += 1
+        count &+= 1
     }
 
     package mutating func append(contentsOf other: [UInt8]) { append(other.span, 0, other.count) }
 
-    package mutating func append(_ other: RowWriter) { append(other.storage.span, 0, other.count) }
+    /// Appends the low halves of the bytes of `text`, two to a byte; an odd one out is joined by the low half of
+    /// `filler`.
+    mutating func append(halvesOf text: RowWriter, filler: UInt8) {
+        let from = text.storage.span.extracting(0..<text.count)
+        var place = count
+        ensure(from.count / 2 + 8)
+        count += (from.count + 1) / 2
+        var out = storage.mutableSpan
+        var cursor = 0
+        while let word = from.word(cursor) {
+            // Four of the eight bytes mean something; the next word overwrites the others.
+            out.put(ByteWord.joinedHalves(word), at: place)
+            cursor &+= 8
+            place &+= 4
+        }
+        while cursor < from.count {
+            let next = cursor + 1 < from.count ? from[cursor + 1] : filler
+            out[place] = from[cursor] &<< 4 | next & 0x0F
+            cursor += 2
+            place += 1
+        }
+    }
 
     /// Copies `source[start..<end]`.
+    ///
+    /// Eight bytes at a time where the source has them: what is written past the end is of no meaning.
+    @inline(__always)
     package mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int) {
-        let part = source.extracting(start..<end)
-        ensure(part.count)
-        let place = count
+        precondition(start <= end, "a range does not end before it begins")
+        ensure(end &- start &+ 8)
+        var from = start
+        var to = count
+        count &+= end &- start
         var out = storage.mutableSpan
-        for index in 0..<part.count { out[place + index] = part[index] }
-        count = place + part.count
+        while from < end, let word = source.word(from) {
+            out.put(word, at: to)
+            from &+= 8
+            to &+= 8
+        }
+        while from < end {
+            out[to] = source[from]
+            from &+= 1
+            to &+= 1
+        }
     }
 
     @inline(__always)
     package mutating func append16(_ value: Int16) {
         ensure(2)
-        let end = count
+        let place = count
+        count &+= 2
         var out = storage.mutableSpan
-        out[end] = UInt8(truncatingIfNeeded: value >> 8)
-        out[end + 1] = UInt8(truncatingIfNeeded: value)
-        count = end + 2
+        out[place] = UInt8(truncatingIfNeeded: value >> 8)
+        out[place &+ 1] = UInt8(truncatingIfNeeded: value)
     }
 
     @inline(__always)
     package mutating func append32(_ value: Int32) {
         ensure(4)
         Self.put32(value, at: count, in: &storage)
-        count += 4
+        count &+= 4
     }
 
     @inline(__always)
     package mutating func append64(_ value: UInt64) {
-        append32(Int32(truncatingIfNeeded: value >> 32))
-        append32(Int32(truncatingIfNeeded: value))
+        ensure(8)
+        let place = count
+        count &+= 8
+        var out = storage.mutableSpan
+        out.put(value.byteSwapped, at: place)
     }
 
     /// A null field.
@@ -125,5 +163,14 @@ package struct RowWriter: Sendable {
         let end = count
         var out = storage.mutableSpan
         for index in start..<end where out[index] >= 0x41 && out[index] <= 0x5A { out[index] |= 0x20 }
+    }
+}
+
+extension MutableSpan<UInt8> {
+    /// Stores eight bytes at `offset`, the lowest first.
+    @inline(__always)
+    mutating func put(_ word: UInt64, at offset: Int) {
+        var bytes = mutableBytes
+        bytes.storeBytes(of: word.littleEndian, toByteOffset: offset, as: UInt64.self)
     }
 }
