@@ -24,16 +24,15 @@ struct BookSideScanner {
             guard side.count <= limits.levels else {
                 throw DecodeError(.tooManyLevels, at: scanner.position, "\(name) has more than \(limits.levels) levels")
             }
-            if side.count > 1 {
-                side.prices.append(PackedDecimals.comma)
-                side.quantities.append(PackedDecimals.comma)
-            }
             switch scanner.peek(bytes) {
             case 0x5B: try readPair(bytes, &scanner, into: &side)
             case 0x7B: try readObject(bytes, &scanner, into: &side)
             default: throw invalid(scanner)
             }
         } while try scanner.more(0x5D, bytes)
+        // The comma that nothing follows.
+        side.prices.truncate(to: side.prices.count - 1)
+        side.quantities.truncate(to: side.quantities.count - 1)
     }
 
     /// Reads a side that is text.
@@ -72,7 +71,7 @@ struct BookSideScanner {
             decimal.end < bytes.count, bytes[decimal.end] == 0x22, !decimal.isNegative
         {
             scanner.position = decimal.end + 1
-            decimal.appendText(bytes, to: &out)
+            decimal.appendText(bytes, then: PackedDecimals.comma, to: &out)
             return
         }
         try append(scanner.value(bytes), bytes, to: &out)
@@ -133,7 +132,7 @@ struct BookSideScanner {
         guard !decimal.isNegative else {
             throw DecodeError(.negativeNumber, at: offset, "\(name) has a negative price or quantity")
         }
-        decimal.appendText(bytes, to: &out)
+        decimal.appendText(bytes, then: PackedDecimals.comma, to: &out)
     }
 
     private func invalid(_ scanner: JSONScanner) -> DecodeError {

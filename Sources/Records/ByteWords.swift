@@ -6,10 +6,12 @@ extension Span<UInt8> {
     /// The eight bytes at `offset`, the first in the lowest bits; nil where fewer are left.
     @inline(__always)
     func word(_ offset: Int) -> UInt64? {
-        guard offset >= 0, offset <= count &- 8 else { return nil }
-        let part = extracting(offset..<offset &+ 8)
+        guard offset >= 0, offset < count else { return nil }
+        let rest = extracting(droppingFirst: offset)
+        guard rest.count >= 8 else { return nil }
+        // The compiler makes one load of this.
         var word: UInt64 = 0
-        for index in 0..<8 { word |= UInt64(part[index]) &<< UInt64(8 &* index) }
+        for index in 0..<8 { word |= UInt64(rest[index]) &<< UInt64(8 &* index) }
         return word
     }
 
@@ -42,6 +44,13 @@ extension Span<UInt8> {
         return Swift.min(cursor, end)
     }
 
+    /// How many of the eight bytes before `end` are zeros, counted from the last; nil where there are fewer than eight.
+    @inline(__always)
+    func zerosBefore(_ end: Int) -> Int? {
+        guard let word = word(end &- 8) else { return nil }
+        return ByteWord.digitValues(word).leadingZeroBitCount &>> 3
+    }
+
     /// Whether `other` stands at `offset`.
     @inline(__always)
     func holds(_ other: Span<UInt8>, at offset: Int) -> Bool {
@@ -52,6 +61,8 @@ extension Span<UInt8> {
             guard a == b else { return false }
             cursor &+= 8
         }
+        // The last eight bytes once more cost less than the few that are left one by one.
+        if let a = part.word(part.count &- 8), let b = other.word(part.count &- 8) { return a == b }
         while cursor < other.count {
             guard part[cursor] == other[cursor] else { return false }
             cursor &+= 1
@@ -77,14 +88,28 @@ enum ByteWord {
     @inline(__always)
     static func controls(_ word: UInt64) -> UInt64 { ((word &- (ones &* 0x20)) & ~word | word) & tops }
 
+    /// Digits as 0 to 9, all else as more.
+    @inline(__always)
+    static func digitValues(_ word: UInt64) -> UInt64 { word ^ (ones &* 0x30) }
+
     @inline(__always)
     static func nonDigits(_ word: UInt64) -> UInt64 {
-        let values = word ^ (ones &* 0x30)
+        let values = digitValues(word)
         return ((values &+ (ones &* 0x76)) | values) & tops
     }
 
     @inline(__always)
     private static func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & tops }
+
+    /// The number that eight digits write; nil where there is another byte among them.
+    @inline(__always)
+    static func number(_ word: UInt64) -> Int64? {
+        guard nonDigits(word) == 0 else { return nil }
+        // Neighbours joined three times: digits to pairs, pairs to fours, fours to eight.
+        let pairs = (digitValues(word) &* (10 &<< 8 | 1)) &>> 8 & 0x00FF_00FF_00FF_00FF
+        let fours = (pairs &* (100 &<< 16 | 1)) &>> 16 & 0x0000_FFFF_0000_FFFF
+        return Int64(truncatingIfNeeded: (fours &* (10_000 &<< 32 | 1)) &>> 32)
+    }
 
     /// The low halves of eight bytes, two to a byte, in the four lowest.
     @inline(__always)

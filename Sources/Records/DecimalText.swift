@@ -37,22 +37,20 @@ struct DecimalText {
     private mutating func measure(_ bytes: Span<UInt8>, _ start: Int, _ limit: Int) -> Int? {
         guard start < limit else { return nil }
         isNegative = bytes[start] == 0x2D
-        digits = isNegative ? start + 1 : start
+        digits = isNegative ? start &+ 1 : start
         point = bytes.endOfDigits(digits, limit)
         end = point
-        let integerDigits = point - digits
+        let integerDigits = point &- digits
         guard integerDigits == 1 || (integerDigits > 1 && bytes[digits] != 0x30) else { return nil }
         var fractionDigits = 0
         if end < limit, bytes[end] == 0x2E {
-            end = bytes.endOfDigits(point + 1, limit)
-            fractionDigits = end - point - 1
+            end = bytes.endOfDigits(point &+ 1, limit)
+            fractionDigits = end &- point &- 1
             guard fractionDigits > 0 else { return nil }
         }
         trimZeros(bytes)
-        if end < limit, bytes[end] | 0x20 == 0x65 {
-            guard readExponent(bytes, limit) else { return nil }
-        }
-        defer { if isZero { (isNegative, exponent) = (false, 0) } }
+        guard end < limit, bytes[end] | 0x20 == 0x65 else { return integerDigits &+ fractionDigits }
+        guard readExponent(bytes, limit) else { return nil }
         let whole = max(integerDigits + max(exponent, 0), 1 - min(exponent, 0))
         return whole + max(fractionDigits - max(exponent, 0), 0)
     }
@@ -60,11 +58,12 @@ struct DecimalText {
     /// Finds the first and the last digit that is not zero among those up to `end`.
     @inline(__always)
     private mutating func trimZeros(_ bytes: Span<UInt8>) {
-        last = end - 1
-        while last > digits, bytes[last] == 0x30 || last == point { last -= 1 }
+        last = max(digits, end &- 1 &- (bytes.zerosBefore(end) ?? 0))
+        while last > digits, bytes[last] == 0x30 || last == point { last &-= 1 }
         first = digits
-        while first < last, bytes[first] == 0x30 || first == point { first += 1 }
+        while first < last, bytes[first] == 0x30 || first == point { first &+= 1 }
         isZero = bytes[first] == 0x30
+        if isZero { isNegative = false }
     }
 
     /// Reads an exponent that begins at `end`; stops counting at a million, which no limit allows.
@@ -159,14 +158,25 @@ struct DecimalText {
         return scaled(bytes, by: 0)
     }
 
-    /// Appends the number as plain digits, without exponent or needless zeros.
+    /// Appends the number as plain digits, without exponent or needless zeros, and one byte behind it.
+    @inline(__always)
+    func appendText(_ bytes: Span<UInt8>, then next: UInt8, to out: inout RowWriter) {
+        if exponent == 0 && !isZero {
+            out.append(bytes, isNegative ? digits &- 1 : digits, max(last &+ 1, point), then: next)
+        } else {
+            appendWrittenOut(bytes, to: &out)
+            out.append(next)
+        }
+    }
+
     func appendText(_ bytes: Span<UInt8>, to out: inout RowWriter) {
+        appendText(bytes, then: 0, to: &out)
+        out.truncate(to: out.count - 1)
+    }
+
+    private func appendWrittenOut(_ bytes: Span<UInt8>, to out: inout RowWriter) {
         guard !isZero else {
             out.append(0x30)
-            return
-        }
-        guard exponent != 0 else {
-            out.append(bytes, isNegative ? digits - 1 : digits, max(last + 1, point))
             return
         }
         if isNegative { out.append(0x2D) }

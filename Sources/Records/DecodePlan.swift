@@ -19,6 +19,8 @@ final class DecodePlan: Sendable {
     }
     struct ColumnPlan: Sendable {
         let index: Int
+        /// Its place among the own columns of the natural key, −1 where it is not one of them.
+        let keyPlace: Int
         let kind: Column.Kind
         let isNullable: Bool
         let rule: Rule
@@ -66,6 +68,7 @@ final class DecodePlan: Sendable {
         columns = type.columns.enumerated().map { index, column in
             ColumnPlan(
                 index: index,
+                keyPlace: type.key.firstIndex(of: column.name) ?? -1,
                 kind: column.kind,
                 isNullable: column.isNullable,
                 rule: layout.rule(column.rule),

@@ -23,16 +23,17 @@ struct DecodeScratch: Sendable {
     private var plan: DecodePlan?
     var slots: [Slot] = []
     /// The slot of the key that stood at each place of the message before, −1 where it was not known.
-    private(set) var order: [Int] = []
+    var order: [Int] = []
     var series = SeriesCache()
     /// The words of the current message that say of which series it is.
     var told = RowWriter()
     var unmapped: [Member] = []
     var sides: [Side] = []
-    /// The tuple under construction, its fields, its natural key.
+    /// The tuple under construction, and its natural key.
     var row = RowWriter()
-    var fields: [CopyRowReader.Field] = []
     var key = RowWriter()
+    /// The fields of the own columns that the key has, in its order.
+    var keyFields: [CopyRowReader.Field] = []
     /// The subject's exchange and symbol, normalised.
     var subject = RowWriter()
     /// A value that is read only to be checked or compared.
@@ -43,7 +44,6 @@ struct DecodeScratch: Sendable {
         if self.plan !== plan { self = DecodeScratch(plan) }
         stamp += 1
         unmapped.removeAll(keepingCapacity: true)
-        fields.removeAll(keepingCapacity: true)
         row.removeAll()
         key.removeAll()
         subject.removeAll()
@@ -56,12 +56,7 @@ struct DecodeScratch: Sendable {
         self.plan = plan
         slots = Array(repeating: Slot(), count: plan.keys.count)
         sides = Array(repeating: Side(), count: plan.sideCount)
-    }
-
-    /// Notes which key stood at a place of the message.
-    mutating func expect(_ slot: Int?, at index: Int) {
-        while order.count <= index { order.append(-1) }
-        order[index] = slot ?? -1
+        keyFields = Array(repeating: CopyRowReader.Field(start: 0, length: -1), count: plan.type.key.count)
     }
 
     /// The value of a key that is present and not null.
@@ -71,24 +66,9 @@ struct DecodeScratch: Sendable {
         return slots[slot].value
     }
 
-    /// Writes one field and notes it.
-    @inline(__always)
-    mutating func field(_ write: (inout RowWriter) -> Void) {
-        let start = row.count
-        write(&row)
-        endField(from: start)
-    }
-
-    /// Appends the fields of a series that is known, and its part of the natural key.
-    mutating func append(_ entry: SeriesCache.Entry) {
-        let start = row.count
-        row.append(contentsOf: entry.fields)
-        for index in entry.starts.indices { endField(from: start + entry.starts[index]) }
-    }
-
-    /// Notes the field that was just written, its length included.
-    mutating func endField(from start: Int) {
+    /// Notes a field of the key, which begins with its length at `start` and ends the row.
+    mutating func noteKeyField(_ place: Int, from start: Int) {
         let length = CopyRowReader.int32(row.storage.span, start)
-        fields.append(CopyRowReader.Field(start: start + 4, length: Int(length)))
+        keyFields[place] = CopyRowReader.Field(start: start + 4, length: Int(length))
     }
 }

@@ -9,7 +9,6 @@ struct ExtraBuilder {
         usedTimestamp: Bool,
         to scratch: inout DecodeScratch
     ) throws(DecodeError) {
-        let start = scratch.row.count
         let object = try build(payload, usedTimestamp, scratch)
         if object.isEmpty {
             scratch.row.appendNull()
@@ -18,7 +17,6 @@ struct ExtraBuilder {
             scratch.row.append(1)
             scratch.row.append(contentsOf: object)
         }
-        scratch.endField(from: start)
     }
 
     /// Empty where there is nothing to say.

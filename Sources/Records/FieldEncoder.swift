@@ -42,9 +42,9 @@ struct FieldEncoder: Sendable {
         }
     }
 
-    private enum DecimalForm { case numeric, text }
+    private enum DecimalForm { case numeric, listElement }
 
-    /// Appends a number without a field's length: a `numeric`, or its text.
+    /// Appends a number without a field's length: a `numeric`, or its text and a comma.
     private func appendDecimal(
         _ value: JSONValue,
         _ column: DecodePlan.ColumnPlan,
@@ -80,7 +80,7 @@ struct FieldEncoder: Sendable {
         }
         switch form {
         case .numeric: decimal.appendNumeric(bytes, to: &out)
-        case .text: decimal.appendText(bytes, to: &out)
+        case .listElement: decimal.appendText(bytes, then: PackedDecimals.comma, to: &out)
         }
     }
 
@@ -181,10 +181,11 @@ struct FieldEncoder: Sendable {
                 guard count <= limits.levels else {
                     throw DecodeError(.tooManyLevels, at: value.start, "\(plan.name(column)) has too many elements")
                 }
-                if count > 1 { list.append(PackedDecimals.comma) }
-                try appendDecimal(try scanner.value(payload), column, payload, as: .text, to: &list)
+                try appendDecimal(try scanner.value(payload), column, payload, as: .listElement, to: &list)
             } while try scanner.more(0x5D, payload)
         }
+        // The comma that nothing follows.
+        if count > 0 { list.truncate(to: list.count - 1) }
         let start = out.beginField()
         PackedDecimals.append(list, to: &out)
         out.endField(start)

@@ -70,7 +70,8 @@ struct JSONCanonical {
             case .string: Self.append(text: try Self.text(bytes, value), to: &out)
             case .number:
                 var text = RowWriter()
-                try DecimalText(bytes, value.start, value.end, digits: digits).appendText(bytes, to: &text)
+                let decimal = try DecimalText(bytes, value.start, value.end, digits: digits)
+                decimal.appendText(bytes, to: &text)
                 out.append(contentsOf: text.bytes)
             default: for index in value.start..<value.end { out.append(bytes[index]) }
             }

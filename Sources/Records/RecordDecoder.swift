@@ -56,9 +56,9 @@ package struct RecordDecoder: Sendable {
         let times = EventTimeReader(plan: plan, encoder: encoder, latest: origin.time)
         let event = try times.read(payload, scratch)
         scratch.row.append16(Int16(truncatingIfNeeded: plan.columnCount))
-        scratch.field { $0.appendTimestamp(event.ts) }
+        scratch.row.appendTimestamp(event.ts)
         if let series {
-            scratch.append(series)
+            scratch.row.append(contentsOf: series.fields)
         } else {
             let read = try readSeries(payload, subject, &scratch)
             if let place { scratch.series.remember(read, at: place) }
@@ -71,22 +71,15 @@ package struct RecordDecoder: Sendable {
         }
         let extra = ExtraBuilder(plan: plan, limits: limits, keepProvenance: keepProvenance)
         try extra.append(payload, usedTimestamp: event.usedTimestamp, to: &scratch)
-        scratch.field { row in
-            if let published = event.published { row.appendTimestamp(published) } else { row.appendNull() }
-        }
-        scratch.field { $0.appendInteger(Int64(clamping: origin.sequence)) }
-        scratch.field { $0.appendTimestamp(origin.receivedAt) }
+        if let published = event.published { scratch.row.appendTimestamp(published) } else { scratch.row.appendNull() }
+        scratch.row.appendInteger(Int64(clamping: origin.sequence))
+        scratch.row.appendTimestamp(origin.receivedAt)
         scratch.key.append(1)
         scratch.key.append64(RowIdentity.ordered(event.ts.postgresMicros))
         if let series { scratch.key.append(contentsOf: series.key) }
         do throws(CopyRowError) {
             let row = scratch.row.storage
-            try plan.identity.appendKey(
-                of: scratch.fields,
-                from: RecordType.leading.count,
-                in: row.span,
-                to: &scratch.key
-            )
+            try plan.identity.appendOwnKey(of: scratch.keyFields, in: row.span, to: &scratch.key)
         } catch {
             throw DecodeError(.invalidText, at: error.offset, error.detail)
         }
@@ -128,19 +121,17 @@ package struct RecordDecoder: Sendable {
         let variant = try variant(name, payload, scratch)
         let start = scratch.row.count
         try SeriesEncoder(plan: plan, limits: limits).append(payload, name, to: &scratch)
+        let fields = Array(scratch.row.storage[start..<scratch.row.count])
         var key = RowWriter()
-        for field in scratch.fields.suffix(3) {
+        var position = 0
+        while position < fields.count {
+            let end = position + 4 + Int(CopyRowReader.int32(fields.span, position))
             key.append(1)
-            key.append(scratch.row.storage.span, field.start, field.end)
+            key.append(fields.span, position + 4, end)
             key.append(0)
+            position = end
         }
-        return SeriesCache.Entry(
-            told: scratch.told.bytes,
-            fields: Array(scratch.row.storage[start..<scratch.row.count]),
-            starts: scratch.fields.suffix(3).map { $0.start - 4 - start },
-            key: key.bytes,
-            variant: variant
-        )
+        return SeriesCache.Entry(told: scratch.told.bytes, fields: fields, key: key.bytes, variant: variant)
     }
 
     /// The variant that the subject names, else `data_type`; both must agree with each other and with the type.
@@ -189,7 +180,7 @@ package struct RecordDecoder: Sendable {
             let places = plan.lists[perVariant ? list + variant : list]
             try append(places, spills, column, payload, now, &scratch)
         }
-        scratch.endField(from: start)
+        if column.keyPlace >= 0 { scratch.noteKeyField(column.keyPlace, from: start) }
     }
 
     /// Writes the first of the keys that is present; the others are checked, and must agree unless they spill.

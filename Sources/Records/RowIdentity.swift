@@ -43,14 +43,25 @@ package struct RowIdentity: Sendable {
         return reader
     }
 
-    /// Appends the canonical natural key of the row with these fields, from its column `first` on.
-    package func appendKey(
+    /// Appends what the type's own columns, whose fields these are, add to the natural key.
+    func appendOwnKey(
         of fields: [CopyRowReader.Field],
-        from first: Int = 0,
         in rows: Span<UInt8>,
         to out: inout RowWriter
     ) throws(CopyRowError) {
-        for index in keyFields[first...] { try CanonicalField.append(contentKinds[index], rows, fields[index], to: &out) }
+        for (place, field) in fields.enumerated() {
+            let kind = contentKinds[keyFields[RecordType.leading.count + place]]
+            try CanonicalField.append(kind, rows, field, to: &out)
+        }
+    }
+
+    /// Appends the canonical natural key of the row with these fields.
+    package func appendKey(
+        of fields: [CopyRowReader.Field],
+        in rows: Span<UInt8>,
+        to out: inout RowWriter
+    ) throws(CopyRowError) {
+        for index in keyFields { try CanonicalField.append(contentKinds[index], rows, fields[index], to: &out) }
     }
 
     /// A number as bits that sort as it does: the sign flipped, so that negative numbers come first.

@@ -67,11 +67,19 @@ package struct RowWriter: Sendable {
     /// Eight bytes at a time where the source has them: what is written past the end is of no meaning.
     @inline(__always)
     package mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int) {
+        append(source, start, end, then: 0)
+        count &-= 1
+    }
+
+    /// Copies `source[start..<end]`, and one byte behind it.
+    @inline(__always)
+    mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int, then next: UInt8) {
         precondition(start <= end, "a range does not end before it begins")
         ensure(end &- start &+ 8)
         var from = start
         var to = count
-        count &+= end &- start
+        let behind = to &+ (end &- start)
+        count = behind &+ 1
         var out = storage.mutableSpan
         while from < end, let word = source.word(from) {
             out.put(word, at: to)
@@ -83,41 +91,42 @@ package struct RowWriter: Sendable {
             from &+= 1
             to &+= 1
         }
+        out[behind] = next
     }
 
     @inline(__always)
-    package mutating func append16(_ value: Int16) {
-        ensure(2)
+    package mutating func append16(_ value: Int16) { append(bigEndian: value.bigEndian) }
+
+    @inline(__always)
+    package mutating func append32(_ value: Int32) { append(bigEndian: value.bigEndian) }
+
+    @inline(__always)
+    package mutating func append64(_ value: UInt64) { append(bigEndian: value.bigEndian) }
+
+    @inline(__always)
+    private mutating func append<Value: FixedWidthInteger & BitwiseCopyable>(bigEndian value: Value) {
+        ensure(MemoryLayout<Value>.size)
         let place = count
-        count &+= 2
-        var out = storage.mutableSpan
-        out[place] = UInt8(truncatingIfNeeded: value >> 8)
-        out[place &+ 1] = UInt8(truncatingIfNeeded: value)
-    }
-
-    @inline(__always)
-    package mutating func append32(_ value: Int32) {
-        ensure(4)
-        Self.put32(value, at: count, in: &storage)
-        count &+= 4
-    }
-
-    @inline(__always)
-    package mutating func append64(_ value: UInt64) {
-        ensure(8)
-        let place = count
-        count &+= 8
-        var out = storage.mutableSpan
-        out.put(value.byteSwapped, at: place)
+        count &+= MemoryLayout<Value>.size
+        var span = storage.mutableSpan
+        var out = span.mutableBytes
+        out.storeBytes(of: value, toByteOffset: place, as: Value.self)
     }
 
     /// A null field.
+    @inline(__always)
     package mutating func appendNull() { append32(-1) }
 
     /// A `bigint` field.
+    @inline(__always)
     package mutating func appendInteger(_ value: Int64) {
-        append32(8)
-        append64(UInt64(bitPattern: value))
+        ensure(12)
+        let place = count
+        count &+= 12
+        var span = storage.mutableSpan
+        var out = span.mutableBytes
+        out.storeBytes(of: Int32(8).bigEndian, toByteOffset: place, as: Int32.self)
+        out.storeBytes(of: value.bigEndian, toByteOffset: place &+ 4, as: Int64.self)
     }
 
     /// A `boolean` field.
@@ -136,6 +145,7 @@ package struct RowWriter: Sendable {
     }
 
     /// Leaves room for a field's length and says where its bytes begin; `endField` fills the length in.
+    @inline(__always)
     package mutating func beginField() -> Int {
         append32(0)
         return count
@@ -144,18 +154,12 @@ package struct RowWriter: Sendable {
     package mutating func endField(_ start: Int) { patch32(count - start, at: start - 4) }
 
     /// Overwrites the four bytes at `offset`.
+    @inline(__always)
     package mutating func patch32(_ value: Int, at offset: Int) {
         precondition(offset + 4 <= count, "only what is written can be overwritten")
-        Self.put32(Int32(truncatingIfNeeded: value), at: offset, in: &storage)
-    }
-
-    @inline(__always)
-    private static func put32(_ value: Int32, at offset: Int, in storage: inout [UInt8]) {
-        var out = storage.mutableSpan
-        out[offset] = UInt8(truncatingIfNeeded: value >> 24)
-        out[offset + 1] = UInt8(truncatingIfNeeded: value >> 16)
-        out[offset + 2] = UInt8(truncatingIfNeeded: value >> 8)
-        out[offset + 3] = UInt8(truncatingIfNeeded: value)
+        var span = storage.mutableSpan
+        var out = span.mutableBytes
+        out.storeBytes(of: Int32(truncatingIfNeeded: value).bigEndian, toByteOffset: offset, as: Int32.self)
     }
 
     /// Folds ASCII letters from `start` on to lower case.

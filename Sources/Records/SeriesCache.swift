@@ -8,17 +8,15 @@ struct SeriesCache: Sendable {
     final class Entry: Sendable {
         /// As `DecodeScratch.told` holds it.
         let told: [UInt8]
-        /// The fields of exchange, market type and symbol as they stand in a row, and where each begins.
+        /// The fields of exchange, market type and symbol as they stand in a row.
         let fields: [UInt8]
-        let starts: [Int]
         /// The same three in a natural key.
         let key: [UInt8]
         let variant: Int
 
-        init(told: [UInt8], fields: [UInt8], starts: [Int], key: [UInt8], variant: Int) {
+        init(told: [UInt8], fields: [UInt8], key: [UInt8], variant: Int) {
             self.told = told
             self.fields = fields
-            self.starts = starts
             self.key = key
             self.variant = variant
         }
