@@ -9,12 +9,13 @@ struct AppendMode: Sendable, Equatable {
 
     var triesDirect: Bool { !staysWithStaging || stagedInARow >= 63 }
 
-    /// A direct COPY went in, or found a repeated key.
+    /// A direct COPY went in, or found a repeated key, and the batch was done again through staging.
     mutating func triedDirect(wasDirty: Bool) {
         recentlyDirty = recentlyDirty.suffix(7) + [wasDirty]
         staysWithStaging = wasDirty && (staysWithStaging || recentlyDirty.count { $0 } >= 2)
         stagedInARow = 0
     }
 
+    /// A batch went through staging at once.
     mutating func staged() { stagedInARow += 1 }
 }

@@ -3,7 +3,8 @@ import Records
 /// Every statement that names a table of the cold tier.
 enum ColdSQL {
     static func schema(_ types: [RecordType], bucketMicros: Int64) -> [String] {
-        TierSQL.base(tier: "cold", bucketMicros: bucketMicros) + types.flatMap(TierSQL.recordTable)
+        TierSQL.base(tier: "cold", bucketMicros: bucketMicros)
+            + types.flatMap { TierSQL.recordTable($0, isKeyed: true) }
             + types.map(conflictTable) + ledger
     }
 

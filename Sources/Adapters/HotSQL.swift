@@ -3,7 +3,8 @@ import Records
 /// Every statement that names a table of the hot tier.
 enum HotSQL {
     static func schema(_ types: [RecordType], bucketMicros: Int64) -> [String] {
-        TierSQL.base(tier: "hot", bucketMicros: bucketMicros) + types.flatMap(TierSQL.recordTable) + ingest + archive
+        TierSQL.base(tier: "hot", bucketMicros: bucketMicros) + types.flatMap(recordTable) + ingest + archive
+            + [deduplication] + types.map(recordDeduplication)
     }
 
     private static let ingest = [
@@ -157,15 +158,45 @@ enum HotSQL {
     static func copyToStaging(_ type: RecordType) -> String {
         "COPY pg_temp.staging_\(type.name) (\(TierSQL.columns(type.allColumns))) FROM STDIN (FORMAT binary)"
     }
+    static func emptyStaging(_ type: RecordType) -> String { "TRUNCATE pg_temp.staging_\(type.name)" }
+
+    /// Answers with the sequences of the rows that went in, the first of each key in the order of the stream.
+    ///
     /// With our key as the target: without one it would swallow rows that break a constraint of the user's.
     static func appendStaging(_ type: RecordType) -> String {
         """
         INSERT INTO \(TierSQL.table(type)) (\(TierSQL.columns(type.allColumns)))
         SELECT \(TierSQL.columns(type.allColumns)) FROM pg_temp.staging_\(type.name)
-        ORDER BY \(type.keyColumns.joined(separator: ", "))
+        ORDER BY \(type.keyColumns.joined(separator: ", ")), stream_seq
         ON CONFLICT (\(type.keyColumns.joined(separator: ", "))) DO NOTHING
-        RETURNING \(TierSQL.micros("ts"))
+        RETURNING stream_seq
         """
+    }
+
+    /// The staged rows ($1: their sequences, $2 and $3: first and last event time) that the table holds with other
+    /// content or not at all: sequence, sequence of the row that is held, whether one is, the key, what differs.
+    ///
+    /// LATERAL with LIMIT, so that no plan reads more of the table than one row a key.
+    static func compareStaging(_ type: RecordType) -> String {
+        let key = type.contentColumns.filter { type.keyColumns.contains($0.name) }
+        let own = type.contentColumns.filter { !type.keyColumns.contains($0.name) }
+        let match = key.map {
+            $0.isNullable ? "h.\($0.name) IS NOT DISTINCT FROM s.\($0.name)" : "h.\($0.name) = s.\($0.name)"
+        }
+        let names = key.map { "'\($0.name) ' || coalesce(s.\($0.name)::text, 'null')" }
+        let other = own.map { "CASE WHEN t.\($0.name) IS DISTINCT FROM s.\($0.name) THEN '\($0.name)' END" }
+        return """
+            SELECT * FROM (
+                SELECT s.stream_seq, t.stream_seq, t.is_held, concat_ws(', ', \(names.joined(separator: ", "))) AS key,
+                    concat_ws(', ', \(other.joined(separator: ", "))) AS differing
+                FROM pg_temp.staging_\(type.name) s LEFT JOIN LATERAL (
+                    SELECT true AS is_held, h.* FROM \(TierSQL.table(type)) h
+                    WHERE \(match.joined(separator: " AND ")) AND h.ts >= $2 AND h.ts <= $3 LIMIT 1
+                ) t ON true
+                WHERE s.stream_seq = ANY ($1::bigint[])
+            ) AS compared (seq, held_seq, is_held, key, differing)
+            WHERE is_held IS NULL OR differing <> '' ORDER BY seq
+            """
     }
 
     static let addActivity = """
@@ -179,18 +210,10 @@ enum HotSQL {
             min_ts = least(range_activity.min_ts, excluded.min_ts),
             max_ts = greatest(range_activity.max_ts, excluded.max_ts)
         """
-    static let addQuarantine = """
-        INSERT INTO thermocline_store.quarantine
-            (stream, seq, message_time, subject, headers, payload, reason, detail, sqlstate)
-        SELECT $1, q.* FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::bytea[], $6::bytea[],
-            $7::text[], $8::text[], $9::text[]) AS q
-        ON CONFLICT (stream, seq, message_time) DO NOTHING
-        """
     static let addGap = """
         INSERT INTO thermocline_store.gap (type, stream, filter, stream_epoch, cause, first_seq, last_seq, suspected)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """
-    static let quarantineBytes = "SELECT pg_total_relation_size('thermocline_store.quarantine')"
 
     // MARK: Archive
 

@@ -37,5 +37,15 @@ struct Partition: Hashable, Sendable {
         return partitions
     }
 
+    /// Whether a constraint is our natural key on a partition of `type`, as `TierSQL.makePartition` names it.
+    ///
+    /// `trade_price_key` is what PostgreSQL calls a user's.
+    static func isKey(_ constraint: String, of type: RecordType) -> Bool {
+        let (prefix, suffix) = ("\(type.name)_p", "_key")
+        guard constraint.hasPrefix(prefix), constraint.hasSuffix(suffix) else { return false }
+        let date = constraint.dropFirst(prefix.count).dropLast(suffix.count)
+        return date.count == (type.partition == .day ? 8 : 6) && date.allSatisfy(\.isNumber)
+    }
+
     private static func twoDigits(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }

@@ -27,27 +27,32 @@ struct PartitionKeeper: Sendable {
         _ partitions: Set<Partition>,
         on connection: PostgresConnection
     ) async throws(StoreError) -> Set<Partition> {
-        if partitions.allSatisfy({ known.contains($0.name) }) { return [] }
-        let type = self.type
-        let listed = try await at(tier, "list partitions of \(type.name)") { () throws(PostgresError) in
-            try await connection.execute(TierSQL.partitions(of: type))
-        }
-        known = Set(listed.rows.compactMap { $0[0] })
-        var refused: Set<Partition> = []
-        for partition in partitions.sorted(by: { $0.range.start < $1.range.start })
-        where !known.contains(partition.name) {
-            guard known.count < limit else {
-                refused.insert(partition)
-                continue
-            }
+        let (missing, refused) = try await plan(partitions, on: connection)
+        for partition in missing {
             try await make(partition, on: connection)
             known.insert(partition.name)
         }
         return refused
     }
 
-    private func make(_ partition: Partition, on connection: PostgresConnection) async throws(StoreError) {
+    /// What `ensure` would make, and what the limit refuses.
+    mutating func plan(
+        _ partitions: Set<Partition>,
+        on connection: PostgresConnection
+    ) async throws(StoreError) -> (missing: [Partition], refused: Set<Partition>) {
+        if partitions.allSatisfy({ known.contains($0.name) }) { return ([], []) }
         let type = self.type
+        let listed = try await at(tier, "list partitions of \(type.name)") { () throws(PostgresError) in
+            try await connection.execute(TierSQL.partitions(of: type))
+        }
+        known = Set(listed.rows.compactMap { $0[0] })
+        let missing = partitions.filter { !known.contains($0.name) }.sorted { $0.range.start < $1.range.start }
+        let room = max(limit - known.count, 0)
+        return (Array(missing.prefix(room)), Set(missing.dropFirst(room)))
+    }
+
+    private func make(_ partition: Partition, on connection: PostgresConnection) async throws(StoreError) {
+        let (type, isKeyed) = (self.type, tier == "cold" || self.type.dedupe == .key)
         do throws(StoreError) {
             try await at(tier, "make partition \(partition.name)") { () throws(PostgresError) in
                 try await connection.begin()
@@ -56,7 +61,7 @@ struct PartitionKeeper: Sendable {
                 // Another lane of the type may have made it while we waited for the lock.
                 let listed = try await connection.execute(TierSQL.partitions(of: type))
                 if !listed.rows.contains(where: { $0[0] == partition.name }) {
-                    for statement in TierSQL.makePartition(partition, of: type) {
+                    for statement in TierSQL.makePartition(partition, of: type, isKeyed: isKeyed) {
                         _ = try await connection.execute(statement)
                     }
                 }

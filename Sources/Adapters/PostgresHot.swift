@@ -70,6 +70,20 @@ package struct PostgresHot: HotTier {
         }
     }
 
+    /// A session for the hot database whose schema is the one we need.
+    ///
+    /// Throws: `.schema` (halt) with the command that mends it; as `connect` does.
+    package func connectChecked(_ name: String) async throws(StoreError) -> PostgresConnection {
+        let connection = try await connect(name)
+        do throws(StoreError) {
+            try await schema.check(on: connection, bucketMicros: settings.bucketMicros)
+            return connection
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
     /// A session for the hot database; its commits are on disk when they return.
     package func connect(_ name: String) async throws(StoreError) -> PostgresConnection {
         try await at("hot", "connect") { () throws(PostgresError) in
@@ -96,11 +110,14 @@ private struct LaneClaim {
 
     func take(over previous: String?) async throws(StoreError) -> Outcome {
         let key: [String?] = [source.stream, source.filter]
-        _ = try await run("insert the position", HotSQL.insertPosition, key)
         // Each turn either ends or lost a race against another instance; who wins the race holds the lane.
         for _ in 0..<10 {
             let found = try await run("read the owner", HotSQL.readOwner, key + ["\(takeover.milliseconds)"])
-            guard let row = found.rows.first else { continue }
+            guard let row = found.rows.first else {
+                // Only where there is none: over a row that a stopped owner has in hand, even this would wait for it.
+                _ = try await run("insert the position", HotSQL.insertPosition, key)
+                continue
+            }
             let recorded = row[0]
             if let recorded, recorded != previous, row[4] == "t" {
                 return .held("\(recorded) on \(row[1] ?? "an unknown host"), backend \(row[2] ?? "?")")

@@ -50,14 +50,23 @@ package actor PostgresLane: LaneSession {
 
     package func startEpoch(
         _ epoch: Int64,
-        created: Timestamp,
+        created: Timestamp?,
         at sequence: UInt64,
         gap: Gap?
     ) async throws(StoreError) -> Bool {
-        let started = try await transaction("start an epoch of \(source)") { () throws(PostgresError) -> Bool? in
-            let parameters = key + [owner, "\(epoch)", "\(created)", "\(sequence)"]
-            guard try await connection.execute(HotSQL.startEpoch, parameters).affected == 1 else { return nil }
-            if let gap { try await add(gap) }
+        let call = HotCall(connection, "start an epoch of \(source)")
+        if gap != nil && type.dedupe == .position {
+            throw call.halt(
+                "the stream went back or was made again, so messages of it may come that are stored already, and "
+                    + "types.\(type.name).dedupe = position cannot tell them. Set it to key, run `thermocline schema "
+                    + "apply hot` and start again: everything that the stream holds is then read and stored once. "
+                    + "Afterwards it may become position again"
+            )
+        }
+        let started = try await call.transaction { () throws(StoreError) -> Bool? in
+            let parameters = key + [owner, "\(epoch)", created?.description, "\(sequence)"]
+            guard try await call.execute(HotSQL.startEpoch, parameters).affected == 1 else { return nil }
+            if let gap { try await add(gap, call) }
             return true
         }
         return started != nil
@@ -69,38 +78,45 @@ package actor PostgresLane: LaneSession {
         do throws(StoreError) {
             return try await append(batch)
         } catch {
-            if error.sqlState == "23514" && error.constraint == nil {
-                // No bad row: its partition was taken away, and is made again at the next attempt.
-                partitions.forget()
-                throw error.passing
-            }
-            guard error.disposition == .reject else { throw error }
+            guard error.disposition == .reject, !error.isMissingPartition else { throw remade(error) }
         }
-        try await takeOutRejects(of: &batch)
-        return try await append(batch)
+        do throws(StoreError) {
+            try await takeOutRejects(of: &batch)
+            return try await append(batch)
+        } catch {
+            throw remade(error)
+        }
+    }
+
+    /// No bad row where its partition was taken away: it is made again at the next attempt.
+    private func remade(_ error: StoreError) -> StoreError {
+        guard error.isMissingPartition else { return error }
+        partitions.forget()
+        return error.passing
     }
 
     /// Straight into the table where keys have not repeated lately, else through staging.
     private func append(_ batch: LaneBatch) async throws(StoreError) -> CommitOutcome {
-        if !batch.rows.isEmpty && mode.triesDirect {
+        let isByPosition = type.dedupe == .position
+        if isByPosition || (!batch.rows.isEmpty && !batch.rows.hasContestedKeys && mode.triesDirect) {
             do throws(StoreError) {
                 let outcome = try await append(batch, staging: false)
-                mode.triedDirect(wasDirty: false)
+                if !batch.rows.isEmpty { mode.triedDirect(wasDirty: false) }
                 return outcome
             } catch {
-                guard isRepeatedKey(error) else { throw error }
+                guard !isByPosition, isRepeatedKey(error) else { throw error }
                 mode.triedDirect(wasDirty: true)
             }
+        } else if !batch.rows.isEmpty {
+            mode.staged()
         }
-        let outcome = try await append(batch, staging: true)
-        if !batch.rows.isEmpty { mode.staged() }
-        return outcome
+        return try await append(batch, staging: true)
     }
 
     /// Whether our own key was repeated; a user's unique constraint is another matter.
     private func isRepeatedKey(_ error: StoreError) -> Bool {
         guard error.sqlState == "23505", let constraint = error.constraint else { return false }
-        return constraint.hasPrefix("\(type.name)_p") && constraint.hasSuffix("_key")
+        return Partition.isKey(constraint, of: type)
     }
 
     /// Moves the rows that the database rejects, whole messages, to quarantine.
@@ -133,95 +149,40 @@ package actor PostgresLane: LaneSession {
     // MARK: One transaction
 
     private func append(_ batch: LaneBatch, staging: Bool) async throws(StoreError) -> CommitOutcome {
-        if !batch.quarantined.isEmpty { try await checkQuarantine() }
-        let outcome = try await transaction("append \(type.name)") { () throws(PostgresError) -> CommitOutcome? in
+        let call = HotCall(connection, "append \(type.name)")
+        let store = RowStore(type: type, call: call)
+        let outcome = try await call.transaction { () throws(StoreError) -> CommitOutcome? in
             let fence =
                 key + [
                     owner, "\(batch.epoch)", "\(batch.from)", "\(batch.to)", batch.messageTime?.description,
                     batch.newestEvent?.description,
                 ]
-            guard try await connection.execute(HotSQL.fence, fence).affected == 1 else { return nil }
-            for gap in batch.gaps { try await add(gap) }
-            let stored = staging ? try await appendStaged(batch.rows) : try await appendDirect(batch.rows)
-            try await add(batch.quarantined)
-            try await addActivity(stored)
+            guard try await call.execute(HotSQL.fence, fence).affected == 1 else { return nil }
+            for gap in batch.gaps { try await add(gap, call) }
+            let kept = staging ? try await store.merge(batch.rows) : try await store.copy(batch.rows)
+            var batch = batch
+            let others = batch.quarantined.count
+            batch.takeOut(reason: "conflict") { row in kept.conflicts[row.sequence].map { ($0, nil) } }
+            let quarantine = QuarantineTable(call: call, maxBytes: maxQuarantineBytes)
+            try await quarantine.add(batch.quarantined, of: source.stream)
+            try await store.addActivity(kept.stored, writer: source.description, bucketMicros: bucketMicros)
             return .committed(
-                stored: stored.count,
-                repeated: batch.repeated + batch.rows.count - stored.count,
-                quarantined: batch.quarantined.count
+                stored: kept.stored.count,
+                repeated: batch.repeated + batch.rows.count - kept.stored.count,
+                quarantined: batch.quarantined.count,
+                conflicts: batch.quarantined.count - others
             )
         }
         if let outcome { return outcome }
         return try await whoseLane()
     }
 
-    /// Stores all rows or throws 23505; returns their event times.
-    private func appendDirect(_ rows: RowBatch) async throws(PostgresError) -> [Timestamp] {
-        _ = try await connection.copyIn(HotSQL.copy(type), rows: rows.copyBytes())
-        return rows.rows.map(\.ts)
-    }
-
-    /// Stores the rows whose key is new; returns their event times.
-    private func appendStaged(_ rows: RowBatch) async throws(PostgresError) -> [Timestamp] {
-        guard !rows.isEmpty else { return [] }
-        _ = try await connection.execute(HotSQL.makeStaging(type))
-        _ = try await connection.copyIn(HotSQL.copyToStaging(type), rows: rows.copyBytes())
-        let stored = try await connection.execute(HotSQL.appendStaging(type))
-        return stored.rows.compactMap { $0[0].flatMap(Int64.init).map(Timestamp.init(micros:)) }
-    }
-
-    private func add(_ gap: Gap) async throws(PostgresError) {
+    private func add(_ gap: Gap, _ call: HotCall) async throws(StoreError) {
         let parameters: [String?] = [
             type.name, source.stream, source.filter, "\(gap.epoch)", gap.cause.rawValue,
             gap.firstSequence.map { "\($0)" }, gap.lastSequence.map { "\($0)" }, gap.isSuspected ? "t" : "f",
         ]
-        _ = try await connection.execute(HotSQL.addGap, parameters)
-    }
-
-    /// Stops the lane at the bound, rather than drop a message.
-    private func checkQuarantine() async throws(StoreError) {
-        let found = try await at("hot", "look at the quarantine") { () throws(PostgresError) in
-            try await connection.execute(HotSQL.quarantineBytes).scalar.flatMap(Int.init)
-        }
-        guard let found, found >= maxQuarantineBytes else { return }
-        throw StoreError(
-            .failed,
-            .halt,
-            tier: "hot",
-            operation: "append \(type.name)",
-            detail: "the quarantine holds \(found) bytes, quarantine.max_bytes is \(maxQuarantineBytes): the lane "
-                + "stops rather than drop a message. Look at thermocline.quarantine; delete what is not wanted, "
-                + "or raise the bound"
-        )
-    }
-
-    private func add(_ messages: [QuarantinedMessage]) async throws(PostgresError) {
-        guard !messages.isEmpty else { return }
-        let columns: [(QuarantinedMessage) -> String?] = [
-            { "\($0.sequence)" }, { $0.time.description }, { printable($0.subject) }, { hex($0.headers) },
-            { hex($0.payload) }, { $0.reason }, { $0.detail }, { $0.sqlState },
-        ]
-        let arrays = columns.map { column in SQLText.array(messages.map(column)) }
-        _ = try await connection.execute(HotSQL.addQuarantine, [source.stream] + arrays)
-    }
-
-    private func addActivity(_ stored: [Timestamp]) async throws(PostgresError) {
-        guard !stored.isEmpty else { return }
-        var buckets: [Timestamp: (rows: Int, min: Timestamp, max: Timestamp)] = [:]
-        for ts in stored {
-            let bucket = TimeRange(containing: ts, width: bucketMicros).start
-            let seen = buckets[bucket] ?? (0, ts, ts)
-            buckets[bucket] = (seen.rows + 1, min(seen.min, ts), max(seen.max, ts))
-        }
-        let sorted = buckets.sorted { $0.key < $1.key }
-        let arrays = [
-            sorted.map { $0.key.description }, sorted.map { "\($0.value.rows)" },
-            sorted.map { $0.value.min.description }, sorted.map { $0.value.max.description },
-        ]
-        _ = try await connection.execute(
-            HotSQL.addActivity,
-            [type.name, source.description] + arrays.map { SQLText.array($0) }
-        )
+        try await call.execute(HotSQL.addGap, parameters)
     }
 
     /// Tells, after a fence that matched nothing, who has the lane, and whether an earlier commit of ours won.
@@ -233,39 +194,5 @@ package actor PostgresLane: LaneSession {
         return holder == owner ? .positionMoved : .lost(owner: "\(holder) on \(row[6] ?? "an unknown host")")
     }
 
-    /// Runs `body` in a transaction; nil, the fence's refusal, rolls it back.
-    private func transaction<R>(
-        _ operation: String,
-        _ body: () async throws(PostgresError) -> R?
-    ) async throws(StoreError) -> R? {
-        do throws(StoreError) {
-            return try await at("hot", operation) { () throws(PostgresError) in
-                try await connection.begin()
-                let answer = try await body()
-                if answer == nil { await connection.rollback() } else { try await connection.commit() }
-                return answer
-            }
-        } catch {
-            await connection.rollback()
-            throw error
-        }
-    }
-
     package func close() async { await connection.close() }
-}
-
-/// Subjects are bytes; what is not UTF-8 or is a zero byte is shown by the replacement character.
-private func printable(_ bytes: [UInt8]) -> String {
-    String(decoding: bytes, as: UTF8.self).replacing("\0", with: "\u{FFFD}")
-}
-
-private func hex(_ bytes: [UInt8]) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text = Array("\\x".utf8)
-    text.reserveCapacity(bytes.count * 2 + 2)
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
-    }
-    return String(decoding: text, as: UTF8.self)
 }

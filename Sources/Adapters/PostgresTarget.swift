@@ -33,7 +33,11 @@ package struct PostgresTarget: ArchiveTarget {
 
     // MARK: Copy
 
-    package func beginCopy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> PostgresCopy {
+    package func beginCopy(
+        _ transfer: Transfer,
+        type: RecordType,
+        merges: Bool
+    ) async throws(StoreError) -> PostgresCopy {
         try await makePartitions(for: transfer.range, of: type)
         let operation = "copy \(type.name) \(transfer.range)"
         try await session.begin(operation)
@@ -42,7 +46,8 @@ package struct PostgresTarget: ArchiveTarget {
                 try await connection.execute(ColdSQL.holdsAny(type, transfer.range)).scalar == "t"
             }
             // Straight in only where no copy was ever recorded and nothing is there to merge with.
-            let staging = transfer.cold == nil && !isHeld ? nil : "staging_" + transfer.id.filter { $0 != "-" }
+            let isDirect = transfer.cold == nil && !isHeld && !merges
+            let staging = isDirect ? nil : "staging_" + transfer.id.filter { $0 != "-" }
             var base = transfer.cold ?? .zero
             if transfer.cold == nil && isHeld { base = try await summarize(type, transfer.range, operation) }
             try await at("cold", operation) { () throws(PostgresError) in

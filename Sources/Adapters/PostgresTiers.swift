@@ -189,7 +189,7 @@ package struct PostgresTiers: ArchiveTiers {
         let connection = try await connect(tier)
         do throws(StoreError) {
             let schema = tier == .hot ? hotSchema : coldSchema
-            try await schema.check(on: connection, bucketMicros: settings.bucketMicros)
+            try await schema.checkVersion(on: connection, bucketMicros: settings.bucketMicros)
             let session = FencedSession(connection: connection, tier: tier, token: token)
             try await session.transaction("record the session") { connection throws(PostgresError) in
                 _ = try await connection.execute(TierSQL.recordSession, ["\(token)"])

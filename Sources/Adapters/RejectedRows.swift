@@ -5,13 +5,15 @@ import Tiering
 
 /// Finds, by bisecting, the rows of a batch that the database rejects whatever stands beside them.
 ///
-/// Everything is tried in transactions that are rolled back. A row is to blame only where it fails alone and another
-/// row alone succeeds: a batch that fails alike says something about the table, not about its rows.
+/// Everything is tried in one transaction that is rolled back: what fits stays while the rest is tried, so that of two
+/// rows that break a user's constraint together the first fits. A row is to blame only where it fails alone and
+/// others succeed: a batch that fails alike says something about the table, not about its rows.
 struct RejectedRows {
     let type: RecordType
     let connection: PostgresConnection
-    /// Rejected rows beyond which the lane stops instead: `quarantine.max_share` of a batch, at least 100.
-    let limit: Int
+    /// Rows rejected with one SQLSTATE beyond which the lane stops instead: `quarantine.max_share` of a batch, at
+    /// least 100; nil where what fails alike is kept aside too.
+    let limit: Int?
 
     struct Reject {
         let row: RowBatch.Row
@@ -20,52 +22,85 @@ struct RejectedRows {
 
     /// Throws: `.failed` (halt) where too many rows fail, or all of them; what passes (retry) as it came.
     func find(in rows: RowBatch) async throws(StoreError) -> [Reject] {
+        let call = HotCall(connection, "try rows of \(type.name)")
+        do throws(StoreError) {
+            try await at("hot", call.operation) { () throws(PostgresError) in try await connection.begin() }
+            // What a user's deferred constraint would say at COMMIT is said at once.
+            try await call.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            let rejects = try await find(in: rows, call)
+            await connection.rollback()
+            return rejects
+        } catch {
+            await connection.rollback()
+            throw error
+        }
+    }
+
+    private func find(in rows: RowBatch, _ call: HotCall) async throws(StoreError) -> [Reject] {
         var rejects: [Reject] = []
-        var ranges = [rows.rows.indices]
+        var bySQLState: [String: Int] = [:]
+        var ranges = halves(of: rows.rows.indices)
         while let range = ranges.popLast() {
-            guard let error = try await failure(of: rows, range) else { continue }
-            if range.count > 1 {
-                let middle = range.lowerBound + range.count / 2
-                ranges += [middle..<range.upperBound, range.lowerBound..<middle]
+            guard let error = try await failure(of: rows, range, call) else { continue }
+            guard range.count == 1 else {
+                ranges += halves(of: range)
                 continue
             }
             rejects.append(Reject(row: rows.rows[range.lowerBound], error: error))
-            guard rejects.count <= limit else { throw stopped(by: error, "more than \(limit) rows of one batch fail") }
+            bySQLState[error.sqlState ?? "", default: 0] += 1
+            if let limit, bySQLState[error.sqlState ?? "", default: 0] > limit {
+                throw stopped(by: error, "more than \(limit) rows of one batch fail with one SQLSTATE", call)
+            }
         }
-        if let first = rejects.first, rejects.count == rows.count {
-            throw stopped(by: first.error, "every row of the batch fails")
+        if limit != nil, let first = rejects.first, rejects.count == rows.count {
+            throw stopped(by: first.error, rows.count == 1 ? "the one row at hand fails" : "every row fails", call)
         }
         return rejects
     }
 
-    /// Why these rows cannot be stored together; nil where they can.
-    private func failure(of rows: RowBatch, _ range: Range<Int>) async throws(StoreError) -> StoreError? {
+    /// The later half first: the last of the list is tried next, and rows are tried in their order.
+    private func halves(of range: Range<Int>) -> [Range<Int>] {
+        guard range.count > 1 else { return range.isEmpty ? [] : [range] }
+        let middle = range.lowerBound + range.count / 2
+        return [middle..<range.upperBound, range.lowerBound..<middle]
+    }
+
+    /// Why these rows cannot be stored beside those that were tried before; nil where they can, and are.
+    private func failure(
+        of rows: RowBatch,
+        _ range: Range<Int>,
+        _ call: HotCall
+    ) async throws(StoreError) -> StoreError? {
+        try await call.execute("SAVEPOINT tried")
         do throws(StoreError) {
-            try await at("hot", "try rows of \(type.name)") { () throws(PostgresError) in
-                try await connection.begin()
-                _ = try await connection.execute(HotSQL.makeStaging(type))
-                _ = try await connection.copyIn(HotSQL.copyToStaging(type), rows: rows.copyBytes(range))
-                _ = try await connection.execute(HotSQL.appendStaging(type))
+            if type.dedupe == .position {
+                _ = try await call.copy(HotSQL.copy(type), rows.copyBytes(range))
+            } else {
+                try await RowStore(type: type, call: call).stage(rows.copyBytes(range))
+                try await call.execute(HotSQL.appendStaging(type))
+                try await call.execute(HotSQL.emptyStaging(type))
             }
-            await connection.rollback()
+            try await call.execute("RELEASE SAVEPOINT tried")
             return nil
         } catch {
-            await connection.rollback()
-            guard error.disposition == .reject else { throw error }
+            // A partition that was taken away meanwhile is made again, and says nothing of the row.
+            guard error.disposition == .reject, !error.isMissingPartition else { throw error }
+            try await call.execute("ROLLBACK TO SAVEPOINT tried")
             return error
         }
     }
 
-    private func stopped(by error: StoreError, _ what: String) -> StoreError {
+    private func stopped(by error: StoreError, _ what: String, _ call: HotCall) -> StoreError {
         StoreError(
             .failed,
             .halt,
             tier: "hot",
-            operation: "append \(type.name)",
+            operation: call.operation,
             sqlState: error.sqlState,
+            constraint: error.constraint,
             detail: "\(what), the first with: \(error.detail). The lane stops and quarantines nothing: the table is "
                 + "more likely wrong than the rows. Look at what was changed on \(TierSQL.table(type)); the lane goes "
-                + "on by itself once the rows fit"
+                + "on by itself once the rows fit, or once others beside them do"
         )
     }
 }

@@ -24,15 +24,26 @@ package struct SchemaKeeper: Sendable {
         }
     }
 
-    /// Makes what is missing, in one transaction.
+    /// Makes what is missing, in one transaction, and makes or drops the unique keys of hot as the catalogue says.
     ///
-    /// Throws: `.schema` (halt) where the database is the other tier, or holds another version or bucket width.
+    /// Throws: `.schema` (halt) where the database is the other tier, holds another version or bucket width, or holds a
+    /// key twice that is to be unique.
     package func apply(on connection: PostgresConnection, bucketMicros: Int64) async throws(StoreError) {
-        if try await hasSchema(connection) { try await check(on: connection, bucketMicros: bucketMicros) }
+        var chosen: [String: Deduplication]?
+        if try await hasSchema(connection) {
+            try await checkVersion(on: connection, bucketMicros: bucketMicros)
+            if tier == .hot { chosen = try await deduplication(connection) }
+        }
+        let changed = catalog.types.filter { type in chosen.map { ($0[type.name] ?? .key) != type.dedupe } ?? false }
         do throws(StoreError) {
+            try await at(tier.rawValue, "apply the schema") { () throws(PostgresError) in try await connection.begin() }
+            try await change(changed, on: connection)
             try await at(tier.rawValue, "apply the schema") { () throws(PostgresError) in
-                try await connection.begin()
                 for statement in statements(bucketMicros: bucketMicros) { _ = try await connection.execute(statement) }
+                for type in changed {
+                    let choice = [type.name, type.dedupe.rawValue]
+                    _ = try await connection.execute(HotSQL.changeDeduplication, choice)
+                }
                 try await connection.commit()
             }
         } catch {
@@ -41,8 +52,76 @@ package struct SchemaKeeper: Sendable {
         }
     }
 
-    /// Refuses a database that is not this tier in this version with this bucket width.
+    /// Makes the keys of partitions, under the names that a lane knows, or drops those of a whole table.
+    private func change(_ types: [RecordType], on connection: PostgresConnection) async throws(StoreError) {
+        guard !types.isEmpty else { return }
+        // First the positions, as a lane locks them: what runs commits before its table is touched.
+        try await at(tier.rawValue, "apply the schema") { () throws(PostgresError) in
+            _ = try await connection.execute(HotSQL.releaseLanes)
+        }
+        for type in types {
+            let partitions = try await at(tier.rawValue, "apply the schema") { () throws(PostgresError) in
+                if type.dedupe == .position { _ = try await connection.execute(HotSQL.dropKey(type)) }
+                return try await connection.execute(TierSQL.partitions(of: type)).rows.compactMap { $0[0] }
+            }
+            guard type.dedupe == .key else { continue }
+            for partition in partitions.sorted() { try await makeKey(type, of: partition, on: connection) }
+        }
+    }
+
+    private func makeKey(
+        _ type: RecordType,
+        of partition: String,
+        on connection: PostgresConnection
+    ) async throws(StoreError) {
+        do throws(StoreError) {
+            try await at(tier.rawValue, "make the key of \(partition)") { () throws(PostgresError) in
+                _ = try await connection.execute(HotSQL.makeKey(type, ofPartition: partition))
+            }
+        } catch {
+            guard error.sqlState == "23505" else { throw error }
+            await connection.rollback()
+            let found = try await at(tier.rawValue, "look for a key twice") { () throws(PostgresError) in
+                try await connection.execute(HotSQL.findRepeat(type, in: partition)).rows.first
+            }
+            throw refusal(
+                "types.\(type.name).dedupe cannot become key: \(partition) holds \(found?[1] ?? "several") rows of one "
+                    + "key, for example \(found?[0] ?? "unknown"). Nothing was changed. Let the archive move that "
+                    + "partition, or delete the rows that repeat, then run again: thermocline schema apply hot"
+            )
+        }
+    }
+
+    /// Refuses a database that is not this tier in this version with this bucket width and, for a role that writes
+    /// rows, this deduplication.
     package func check(on connection: PostgresConnection, bucketMicros: Int64) async throws(StoreError) {
+        try await checkVersion(on: connection, bucketMicros: bucketMicros)
+        guard tier == .hot else { return }
+        let chosen = try await deduplication(connection)
+        for type in catalog.types {
+            let stored = chosen[type.name] ?? .key
+            guard stored != type.dedupe else { continue }
+            throw refusal(
+                "the schema was applied with types.\(type.name).dedupe = \(stored.rawValue), the configuration says "
+                    + "\(type.dedupe.rawValue); set it as in the schema, or change the schema: thermocline schema "
+                    + "apply hot"
+            )
+        }
+    }
+
+    private func deduplication(_ connection: PostgresConnection) async throws(StoreError) -> [String: Deduplication] {
+        let found = try await at(tier.rawValue, "read the deduplication") { () throws(PostgresError) in
+            guard try await connection.execute(HotSQL.hasDeduplication).scalar == "t" else { return [[String?]]() }
+            return try await connection.execute(HotSQL.readDeduplication).rows
+        }
+        return Dictionary(
+            found.compactMap { row in row[0].map { ($0, row[1].flatMap(Deduplication.init) ?? .key) } },
+            uniquingKeysWith: { $1 }
+        )
+    }
+
+    /// Refuses a database that is not this tier in this version with this bucket width.
+    package func checkVersion(on connection: PostgresConnection, bucketMicros: Int64) async throws(StoreError) {
         guard try await hasSchema(connection) else {
             throw refusal("the database has no Thermocline schema; run: thermocline schema apply \(tier.rawValue)")
         }

@@ -52,15 +52,15 @@ enum TierSQL {
     static func view(_ type: RecordType) -> String { "thermocline.\(type.name)" }
     static func columns(_ columns: [Column]) -> String { columns.map(\.name).joined(separator: ", ") }
 
-    static func recordTable(_ type: RecordType) -> [String] {
+    static func recordTable(_ type: RecordType, isKeyed: Bool) -> [String] {
         [
             """
             CREATE TABLE IF NOT EXISTS \(table(type)) (
             \(columnDefinitions(type))
             ) PARTITION BY RANGE (ts)
-            """,
-            uniqueKey(type, named: "\(type.name)_key", on: table(type)),
-            "CREATE OR REPLACE VIEW \(view(type)) AS SELECT \(columns(type.allColumns)) FROM \(table(type))",
+            """
+        ] + (isKeyed ? [uniqueKey(type, named: "\(type.name)_key", on: table(type))] : []) + [
+            "CREATE OR REPLACE VIEW \(view(type)) AS SELECT \(columns(type.allColumns)) FROM \(table(type))"
         ]
     }
 
@@ -100,16 +100,16 @@ enum TierSQL {
     }
 
     /// LIKE, CHECK, ATTACH: `PARTITION OF` would wait for every reader of the parent, and every writer for it.
-    static func makePartition(_ partition: Partition, of type: RecordType) -> [String] {
+    static func makePartition(_ partition: Partition, of type: RecordType, isKeyed: Bool) -> [String] {
         let name = "thermocline_store.\(partition.name)"
         let (start, end) = (partition.range.start, partition.range.end)
         return [
             """
             CREATE TABLE \(name) (LIKE \(table(type)) INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,
                 CONSTRAINT \(partition.name)_range CHECK (ts >= '\(start)' AND ts < '\(end)'))
-            """,
-            uniqueKey(type, named: "\(partition.name)_key", on: name),
-            "ALTER TABLE \(table(type)) ATTACH PARTITION \(name) FOR VALUES FROM ('\(start)') TO ('\(end)')",
+            """
+        ] + (isKeyed ? [uniqueKey(type, named: "\(partition.name)_key", on: name)] : []) + [
+            "ALTER TABLE \(table(type)) ATTACH PARTITION \(name) FOR VALUES FROM ('\(start)') TO ('\(end)')"
         ]
     }
 

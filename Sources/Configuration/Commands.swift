@@ -5,6 +5,10 @@ package enum CommandName: String, Sendable, CaseIterable {
     case both
     case schemaPrint = "schema print"
     case schemaApply = "schema apply"
+    case quarantineList = "quarantine list"
+    case quarantineShow = "quarantine show"
+    case quarantineReplay = "quarantine replay"
+    case quarantineDrop = "quarantine drop"
     case check
     case simulate
     case demo
@@ -54,40 +58,42 @@ package struct Flag: Sendable {
 
 extension Command {
     /// Every command, in the order of the help; parsing, help and usage errors derive from it.
-    package static let table: [Command] = [
-        Command(.hot, "Ingest from NATS JetStream into the hot database."),
-        Command(.cold, "Copy to the cold database, prove, and prune hot."),
-        Command(.both, "Play both roles in one process."),
-        Command(.schemaPrint, "Print the SQL of one database's schema.", [database]),
-        Command(.schemaApply, "Create or bring up to date one database's schema.", [database]),
-        Command(.check, "Check the configuration and print what is in effect, secrets redacted."),
-        Command(
-            .simulate,
-            "Publish a lifelike feed of all record types to NATS, as a collector would.",
-            flags: [
-                Flag("--rate", .number(1...1_000_000), "Messages a second (default 1000)."),
-                Flag("--seconds", .number(0...31_536_000), "How long; 0 means until stopped (default 60)."),
-                Flag("--seed", .number(0...Int.max), "The same seed gives the same feed (default 1)."),
-                Flag("--symbols", .text("LIST"), "Symbols, separated by commas (default BTC-USDT,ETH-USDT)."),
-                Flag("--nats", .text("URL"), "NATS servers, instead of nats.url."),
-            ]
-        ),
-        Command(
-            .demo,
-            "Run everything on private servers in a temporary directory, and audit the result.",
-            flags: [
-                Flag("--seconds", .number(0...31_536_000), "How long; 0 means until stopped (default 60)."),
-                Flag("--rate", .number(1...1_000_000), "Messages a second (default 1000)."),
-                Flag("--seed", .number(0...Int.max), "The same seed gives the same feed (default 1)."),
-            ]
-        ),
-        Command(.version, "Print the version."),
-        Command(
-            .help,
-            "Print this, or the help of one command.",
-            [Argument(name: "command", words: [], isOptional: true)]
-        ),
-    ]
+    package static let table: [Command] =
+        [
+            Command(.hot, "Ingest from NATS JetStream into the hot database."),
+            Command(.cold, "Copy to the cold database, prove, and prune hot."),
+            Command(.both, "Play both roles in one process."),
+            Command(.schemaPrint, "Print the SQL of one database's schema.", [database]),
+            Command(.schemaApply, "Create or bring up to date one database's schema.", [database]),
+        ] + quarantine + [
+            Command(.check, "Check the configuration and print what is in effect, secrets redacted."),
+            Command(
+                .simulate,
+                "Publish a lifelike feed of all record types to NATS, as a collector would.",
+                flags: [
+                    Flag("--rate", .number(1...1_000_000), "Messages a second (default 1000)."),
+                    Flag("--seconds", .number(0...31_536_000), "How long; 0 means until stopped (default 60)."),
+                    Flag("--seed", .number(0...Int.max), "The same seed gives the same feed (default 1)."),
+                    Flag("--symbols", .text("LIST"), "Symbols, separated by commas (default BTC-USDT,ETH-USDT)."),
+                    Flag("--nats", .text("URL"), "NATS servers, instead of nats.url."),
+                ]
+            ),
+            Command(
+                .demo,
+                "Run everything on private servers in a temporary directory, and audit the result.",
+                flags: [
+                    Flag("--seconds", .number(0...31_536_000), "How long; 0 means until stopped (default 60)."),
+                    Flag("--rate", .number(1...1_000_000), "Messages a second (default 1000)."),
+                    Flag("--seed", .number(0...Int.max), "The same seed gives the same feed (default 1)."),
+                ]
+            ),
+            Command(.version, "Print the version."),
+            Command(
+                .help,
+                "Print this, or the help of one command.",
+                [Argument(name: "command", words: [], isOptional: true)]
+            ),
+        ]
 
     /// Flags that every command takes.
     package static let globalFlags: [Flag] = [
@@ -97,6 +103,42 @@ extension Command {
         Flag("--help", .none, "Print the help of the command."),
         Flag("--version", .none, "Print the version."),
     ]
+
+    private static let quarantine: [Command] = [
+        Command(
+            .quarantineList,
+            "List messages that were kept aside, the newest first.",
+            flags: selection + [limit("At most so many (default 50).")]
+        ),
+        Command(
+            .quarantineShow,
+            "Print one message that was kept aside: why, subject, headers, payload.",
+            [
+                Argument(name: "stream", words: [], isOptional: false),
+                Argument(name: "sequence", words: [], isOptional: false),
+            ],
+            flags: [Flag("--raw", .none, "Only the bytes of the payload, as they came.")]
+        ),
+        Command(
+            .quarantineReplay,
+            "Store what was kept aside and fits now, and take it out of quarantine.",
+            flags: selection + [limit("At most so many (default all)."), dryRun]
+        ),
+        Command(
+            .quarantineDrop,
+            "Delete messages that were kept aside, for good.",
+            flags: selection + [Flag("--all", .none, "All of them, where nothing selects."), dryRun]
+        ),
+    ]
+
+    private static let selection = [
+        Flag("--type", .text("TYPE"), "Of one record type, by their subject, or unknown."),
+        Flag("--reason", .text("REASON"), "For one reason, such as conflict or rejected."),
+        Flag("--stream", .text("NAME"), "From one stream."),
+        Flag("--since", .text("TIME"), "Kept aside since then: 2026-11-20T08:00:00Z, or 2h ago."),
+    ]
+    private static func limit(_ summary: String) -> Flag { Flag("--limit", .number(1...1_000_000_000), summary) }
+    private static let dryRun = Flag("--dry-run", .none, "Say what would happen, and change nothing.")
 
     private static let database = Argument(name: "database", words: ["hot", "cold"], isOptional: false)
 

@@ -33,6 +33,9 @@ package struct Configuration: Sendable {
     /// What is set for one record type.
     package subscript(type: String) -> TypeOverrides { types[type] ?? TypeOverrides() }
 
+    /// The catalogue, each type deduplicated as it is set.
+    package func catalog(_ catalog: Catalog) -> Catalog { catalog.deduplicated { self[$0.name].dedupe } }
+
     /// How long hot keeps rows of one record type.
     package func retention(of type: String) -> Duration { self[type].retention ?? hot.retention }
 }
@@ -43,6 +46,7 @@ extension Configuration {
         package var credentialsFile: String?
         package var createStreams = StreamSelection.only(["orderbook", "trade"])
         package var ack = Acknowledgement.all
+        package var discovery = Duration.seconds(30)
         package var stream = Stream()
 
         package struct Stream: Sendable {
@@ -114,6 +118,7 @@ extension Configuration {
     package struct TypeOverrides: Sendable {
         package var enabled = true
         package var retention: Duration?
+        package var dedupe = Deduplication.key
 
         package init() {}
     }

@@ -72,7 +72,9 @@ package struct HotAPI: Sendable {
         json.field("stored", lane.stored)
         json.field("repeated", lane.repeated)
         json.field("quarantined", lane.quarantined)
+        json.field("conflicts", lane.conflicts)
         json.field("gaps", lane.gaps)
+        json.field("last_gap", lane.lastGap)
         json.field("restarts", lane.restarts)
         json.field("position", lane.position)
         json.field("epoch", lane.epoch)
@@ -108,8 +110,9 @@ package struct HotAPI: Sendable {
         let counts = [
             ("received", "Messages read from the stream.", lane.received),
             ("stored", "Rows stored in hot.", lane.stored),
-            ("repeated", "Messages whose natural key was stored before.", lane.repeated),
+            ("repeated", "Messages whose natural key and content were stored before.", lane.repeated),
             ("quarantined", "Messages kept aside with a reason.", lane.quarantined),
+            ("conflicts", "Of those kept aside: their key was stored before with other content.", lane.conflicts),
             ("gaps", "Holes found in the stream.", lane.gaps),
             ("restarts", "Times the lane started over from its position.", lane.restarts),
         ]

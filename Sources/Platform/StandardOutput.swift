@@ -11,8 +11,13 @@ package enum StandardOutput {
     /// Writes `text` and a newline to standard error.
     package static func errorLine(_ text: String) { write(text + "\n", to: 2) }
 
-    private static func write(_ text: String, to descriptor: Int32) {
-        var rest = Array(text.utf8)[...]
+    /// Writes bytes as they are.
+    package static func write(_ bytes: [UInt8]) { write(bytes[...], to: 1) }
+
+    private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8)[...], to: descriptor) }
+
+    private static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) {
+        var rest = bytes
         while !rest.isEmpty {
             let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 && errno == EINTR { continue }

@@ -85,6 +85,7 @@ package struct PostgresError: Error, Sendable, Equatable {
         case "57": return .retry  // operator: cancelled, shutting down, starting up
         case "58": return .retry  // I/O
         case "22", "23", "54": return .reject  // a value, a constraint, a limit
+        case "P0": return .reject  // a user's trigger raised it
         default: return .halt
         }
     }

@@ -12,6 +12,17 @@ package struct Catalog: Sendable {
         self.types = types
     }
 
+    /// The same types, each deduplicated as `choice` says.
+    package func deduplicated(_ choice: (RecordType) -> Deduplication) -> Catalog {
+        Catalog(
+            types: types.map { type in
+                var type = type
+                type.dedupe = choice(type)
+                return type
+            }
+        )
+    }
+
     package func type(named name: String) -> RecordType? { types.first { $0.name == name } }
 
     /// The type whose subjects begin with this token.

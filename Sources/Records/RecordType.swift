@@ -16,6 +16,8 @@ package struct RecordType: Hashable, Sendable {
     /// JSON keys of the event time, best first; `ts_ms` and `timestamp` follow for every type.
     package let eventTimeKeys: [String]
     package let partition: PartitionWidth
+    /// How the hot tier knows a message that it has stored; an operator's choice, not the catalogue's.
+    package var dedupe = Deduplication.key
 
     package init(
         _ name: String,
@@ -58,6 +60,14 @@ package struct RecordType: Hashable, Sendable {
         "normalized_symbol", "standardized_at", "standardization_version", "depth_levels", "update_type",
         "aggregation_mode", "change_24h", "change_24h_percent",
     ]
+}
+
+/// What makes hot store a message once: its natural key, or the place it was read from.
+package enum Deduplication: String, Hashable, Sendable, CaseIterable {
+    /// Whoever sends it again and whenever: a unique index on the natural key.
+    case key
+    /// The lane's position alone: no index to keep, and a stream that goes back halts the lane.
+    case position
 }
 
 /// One column of a record type and where its value comes from.

@@ -19,6 +19,8 @@ package struct RowBatch: Sendable {
     package private(set) var rows: [Row] = []
     /// Sequences of the repeats that were dropped, by the sequence of the row that was kept.
     private var repeats: [UInt64: [UInt64]] = [:]
+    /// Whether rows of one key and other content stand side by side: only the table can say which of them stays.
+    package private(set) var hasContestedKeys = false
     private var keys: [UInt8] = []
     private var isInByteOrder = true
     /// Working memory of the decoder, kept so that a message costs no allocation.
@@ -45,29 +47,59 @@ package struct RowBatch: Sendable {
         keys.append(contentsOf: scratch.key.storage[..<scratch.key.count])
     }
 
-    /// Keeps the first of rows with an equal natural key, sorts the rest by key (ts first); returns how many it
-    /// dropped.
-    package mutating func deduplicateAndSort() -> Int {
+    /// Sorts by natural key (ts first) and drops the rows that repeat the first of their key; returns how many.
+    ///
+    /// A repeat is equal in content. Rows of one key and other content stay side by side, in arrival order. A type that
+    /// is deduplicated by position is left as it came.
+    package mutating func deduplicateAndSort(as type: RecordType) -> Int {
         let keys = self.keys
+        // Most batches arrive so: one pass, and the bytes need not be put in another order.
+        if type.dedupe == .position || isStrictlyAscending(keys.span) { return 0 }
+        isInByteOrder = false
         rows.sort { a, b in
-            if a.ts != b.ts { return a.ts < b.ts }
             let order = Self.compare(keys.span, a, b)
             return order == 0 ? a.start < b.start : order < 0
         }
+        return dropRepeats(keys.span, RowIdentity(type: type))
+    }
+
+    private func isStrictlyAscending(_ keys: Span<UInt8>) -> Bool {
+        for index in rows.indices.dropFirst() where Self.compare(keys, rows[index - 1], rows[index]) >= 0 {
+            return false
+        }
+        return true
+    }
+
+    private mutating func dropRepeats(_ keys: Span<UInt8>, _ identity: RowIdentity) -> Int {
         var kept = 0
+        var first = 0
         for index in rows.indices {
-            if kept > 0, rows[kept - 1].ts == rows[index].ts, Self.compare(keys.span, rows[kept - 1], rows[index]) == 0
-            {
-                repeats[rows[kept - 1].sequence, default: []].append(rows[index].sequence)
-                continue
+            let row = rows[index]
+            if kept > 0, Self.compare(keys, rows[first], row) == 0 {
+                if isRepeat(row, of: rows[first], identity) {
+                    repeats[rows[first].sequence, default: []].append(row.sequence)
+                    continue
+                }
+                hasContestedKeys = true
+            } else {
+                first = kept
             }
-            rows[kept] = rows[index]
+            rows[kept] = row
             kept += 1
         }
         let dropped = rows.count - kept
         rows.removeLast(dropped)
-        isInByteOrder = false
         return dropped
+    }
+
+    private func isRepeat(_ row: Row, of first: Row, _ identity: RowIdentity) -> Bool {
+        let (a, b) = (first.start..<first.start + first.length, row.start..<row.start + row.length)
+        do throws(CopyRowError) {
+            return try identity.differences(a, b, in: bytes.span).isEmpty
+        } catch {
+            // Nothing that we write; what cannot be compared stays, and the table tells.
+            return false
+        }
     }
 
     /// Sequences of the rows that were dropped because `row` came first under their key.
@@ -102,10 +134,12 @@ package struct RowBatch: Sendable {
         rows.removeAll(keepingCapacity: true)
         keys.removeAll(keepingCapacity: true)
         repeats.removeAll(keepingCapacity: true)
+        hasContestedKeys = false
         isInByteOrder = true
     }
 
     private static func compare(_ keys: Span<UInt8>, _ a: Row, _ b: Row) -> Int {
+        if a.ts != b.ts { return a.ts < b.ts ? -1 : 1 }
         for offset in 0..<min(a.keyLength, b.keyLength) {
             let x = keys[a.keyStart + offset]
             let y = keys[b.keyStart + offset]

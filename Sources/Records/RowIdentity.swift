@@ -5,12 +5,14 @@
 /// text in them sorts like `COLLATE "C"`.
 package struct RowIdentity: Sendable {
     private let contentKinds: [Column.Kind]
+    private let contentNames: [String]
     private let keyFields: [Int]
     private let fieldCount: Int
 
     package init(type: RecordType) {
         let columns = type.allColumns
         contentKinds = type.contentColumns.map(\.kind)
+        contentNames = type.contentColumns.map(\.name)
         keyFields = type.keyColumns.compactMap { name in columns.firstIndex { $0.name == name } }
         fieldCount = columns.count
         precondition(keyFields.count == type.keyColumns.count, "the natural key consists of columns")
@@ -35,6 +37,37 @@ package struct RowIdentity: Sendable {
     package func timestamp(of row: Span<UInt8>) throws(CopyRowError) -> Timestamp {
         guard let ts = try reader(row).timestamp(0, in: row) else { throw CopyRowError(at: 0, "no event time") }
         return ts
+    }
+
+    /// Names of the content columns in which two tuples differ; none where they say the same.
+    ///
+    /// Equal bytes are equal values; what differs in bytes is compared in its one spelling.
+    package func differences(
+        _ a: Range<Int>,
+        _ b: Range<Int>,
+        in rows: Span<UInt8>
+    ) throws(CopyRowError) -> [String] {
+        let (first, second) = (rows.extracting(a), rows.extracting(b))
+        let (these, those) = (try reader(first).fields, try reader(second).fields)
+        var names: [String] = []
+        for index in contentKinds.indices where !Self.equal(first, these[index], second, those[index]) {
+            var (left, right) = (RowWriter(), RowWriter())
+            try CanonicalField.append(contentKinds[index], first, these[index], to: &left)
+            try CanonicalField.append(contentKinds[index], second, those[index], to: &right)
+            if left.bytes != right.bytes { names.append(contentNames[index]) }
+        }
+        return names
+    }
+
+    private static func equal(
+        _ a: Span<UInt8>,
+        _ x: CopyRowReader.Field,
+        _ b: Span<UInt8>,
+        _ y: CopyRowReader.Field
+    ) -> Bool {
+        guard x.length == y.length else { return false }
+        for offset in 0..<max(x.length, 0) where a[x.start + offset] != b[y.start + offset] { return false }
+        return true
     }
 
     private func reader(_ row: Span<UInt8>) throws(CopyRowError) -> CopyRowReader {

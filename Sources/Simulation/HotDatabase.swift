@@ -19,6 +19,8 @@ package actor HotDatabase {
         package static let prunesUnproved = Flaws(rawValue: 4)
         /// An archiver may work under a token that is past.
         package static let ignoresArchiveFence = Flaws(rawValue: 8)
+        /// A key that comes with other content counts as a repeat.
+        package static let forgetsConflicts = Flaws(rawValue: 16)
     }
 
     private struct Lane {
@@ -170,12 +172,16 @@ package actor HotDatabase {
         lane.seenAt = clock.timestamp
         lanes[source] = lane
         gaps += batch.gaps.map { (source, $0) }
+        let rejected = batch.quarantined.count
+        let (stored, conflicts) = try append(batch.rows, of: type, writer: source.description)
+        var batch = batch
+        batch.takeOut(reason: "conflict") { conflicts.contains($0.sequence) ? ("the key has other content", nil) : nil }
         for message in batch.quarantined { keep(message, of: source, type) }
-        let stored = try append(batch.rows.copyBytes(), of: type, writer: source.description)
         return .committed(
             stored: stored,
             repeated: batch.repeated + batch.rows.count - stored,
-            quarantined: batch.quarantined.count
+            quarantined: batch.quarantined.count,
+            conflicts: batch.quarantined.count - rejected
         )
     }
 
@@ -197,11 +203,23 @@ package actor HotDatabase {
         changed.insert(type.name)
     }
 
-    private func append(_ bytes: [UInt8], of type: RecordType, writer: String) throws(StoreError) -> Int {
-        let rows = try read(bytes, type)
+    /// Stores the rows whose key is new; answers with how many, and with the sequences of those that conflict.
+    private func append(
+        _ batch: RowBatch,
+        of type: RecordType,
+        writer: String
+    ) throws(StoreError) -> (stored: Int, conflicts: Set<UInt64>) {
+        let rows = try read(batch.copyBytes(), type)
         var stored: [Timestamp: Int] = [:]
+        var conflicts: Set<UInt64> = []
         var table = tables.removeValue(forKey: type.name) ?? MemoryTable(bucketMicros: bucketMicros)
-        for row in rows where table.insert(row) { stored[table.bucket(of: row.ts), default: 0] += 1 }
+        for (row, place) in zip(rows, batch.rows) {
+            if table.insert(row) {
+                stored[table.bucket(of: row.ts), default: 0] += 1
+            } else if table.row(row)?.content != row.content && !flaws.contains(.forgetsConflicts) {
+                conflicts.insert(place.sequence)
+            }
+        }
         tables[type.name] = table
         for (start, rows) in stored.sorted(by: { $0.key < $1.key }) {
             stamps += 1
@@ -210,7 +228,7 @@ package actor HotDatabase {
             activity[bucket] = Activity(rows: before + rows, stamp: "stamp-\(stamps)")
         }
         if !stored.isEmpty { changed.insert(type.name) }
-        return stored.values.reduce(0, +)
+        return (stored.values.reduce(0, +), conflicts)
     }
 
     func read(_ bytes: [UInt8], _ type: RecordType) throws(StoreError) -> [MemoryRow] {

@@ -36,6 +36,17 @@ package struct Evidence: Sendable {
         }
     }
 
+    /// One row as a message says it.
+    package struct Content: Hashable, Sendable {
+        package var identity: String
+        package var digest: Digest128
+
+        package init(identity: String, digest: Digest128) {
+            self.identity = identity
+            self.digest = digest
+        }
+    }
+
     package var type: String
     /// Every content that was published, by the identity of its row.
     package var published: [String: Set<Digest128>] = [:]
@@ -48,6 +59,8 @@ package struct Evidence: Sendable {
     /// Rows whose key cold holds with other content.
     package var conflicts: [String: Set<Digest128>] = [:]
     package var quarantined: Set<String> = []
+    /// Every good message by what quarantine would call it: the row it makes.
+    package var messages: [String: Content] = [:]
     /// Rows that prunes deleted from hot; empty where nobody watched.
     package var deleted: [(identity: String, content: Digest128)] = []
     /// What hot says was pruned on the strength of what.
@@ -55,6 +68,19 @@ package struct Evidence: Sendable {
     package var manifests: Set<Proof> = []
 
     package init(type: String) { self.type = type }
+
+    /// Whether a message may be kept aside: it is no row, or its key was published with several contents.
+    func mayBeQuarantined(_ name: String) -> Bool {
+        if poison.contains(name) { return true }
+        guard let content = messages[name] else { return false }
+        return (published[content.identity]?.count ?? 0) > 1
+    }
+
+    /// Whether a tier holds what a message says.
+    func holds(_ content: Content) -> Bool {
+        [hot, cold].contains { $0.rows[content.identity] == content.digest }
+            || conflicts[content.identity]?.contains(content.digest) == true
+    }
 }
 
 /// What must be true of the tiers at every instant, whatever failed.
@@ -89,8 +115,8 @@ package enum Invariants {
                 throw Violation(.nothingInvented, now, "\(tier) holds \(identity), which nobody published so")
             }
         }
-        if let stranger = now.quarantined.first(where: { !now.poison.contains($0) }) {
-            throw Violation(.nothingInvented, now, "quarantine holds \(stranger), which is no poison")
+        if let stranger = now.quarantined.first(where: { !now.mayBeQuarantined($0) }) {
+            throw Violation(.nothingInvented, now, "quarantine holds \(stranger), neither poison nor contested")
         }
         for identity in now.settled
         where now.hot.rows[identity] == nil && now.cold.rows[identity] == nil && !now.quarantined.contains(identity) {
@@ -119,6 +145,10 @@ package enum Invariants {
         for identity in now.published.keys
         where now.hot.rows[identity] == nil && now.cold.rows[identity] == nil && !gone.contains(identity) {
             throw Violation(.nothingLost, now, "\(identity) was published and is nowhere")
+        }
+        for (name, content) in now.messages where !now.quarantined.contains(name) && !now.holds(content) {
+            guard !gone.contains(content.identity) else { continue }
+            throw Violation(.nothingLost, now, "\(content.identity) came with a content that is nowhere")
         }
         for identity in now.poison where !now.quarantined.contains(identity) && !gone.contains(identity) {
             throw Violation(.nothingLost, now, "\(identity) was published and is not in quarantine")

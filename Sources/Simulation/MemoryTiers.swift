@@ -112,9 +112,13 @@ package struct MemoryTarget: ArchiveTarget {
         try await run("record failure") { await database.recordFailure(of: transfer, detail: detail) }
     }
 
-    package func beginCopy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> MemoryCopy {
+    package func beginCopy(
+        _ transfer: Transfer,
+        type: RecordType,
+        merges: Bool
+    ) async throws(StoreError) -> MemoryCopy {
         let held = try await run("begin copy") { await database.summary(of: type.name, in: transfer.range) }
-        let isDirect = transfer.cold == nil && held.rows == 0
+        let isDirect = transfer.cold == nil && held.rows == 0 && !merges
         return MemoryCopy(
             transfer: transfer,
             type: type,

@@ -68,8 +68,13 @@ extension World {
             found.formUnion(rows)
             found.formUnion(evidence.quarantined)
         }
-        for entry in publications.entries where found.contains(entry.identity) || !excused.contains(entry.identity) {
-            checker.publish(entry.identity)
+        for entry in publications.entries {
+            // A conflict is found by its own name; the first under its key by the name of its row.
+            if found.contains(entry.quarantined) && entry.identity != entry.quarantined {
+                checker.publish(entry.quarantined)
+            } else if found.contains(entry.identity) || !excused.contains(entry.identity) {
+                checker.publish(entry.identity)
+            }
         }
         return checker.report
     }

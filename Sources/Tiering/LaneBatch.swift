@@ -9,7 +9,7 @@ package struct LaneBatch: Sendable {
     /// Newest event time of a row that is not later than its own stream time: the data's clock.
     package var newestEvent: Timestamp?
     package var rows: RowBatch
-    /// Rows dropped because an earlier one of this batch has their key.
+    /// Rows dropped because an earlier one of this batch has their key and content.
     package var repeated: Int
     package var quarantined: [QuarantinedMessage]
     package var gaps: [Gap]
@@ -34,7 +34,7 @@ package struct LaneBatch: Sendable {
     package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
 
     /// Moves rows out of the batch and their messages, whole, to quarantine: with them every repeat that was dropped in
-    /// their favour, which may be a row that fits.
+    /// their favour, for it says the same.
     ///
     /// - Parameters:
     ///   - reason: why, by a stable name.

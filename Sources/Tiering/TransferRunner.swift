@@ -41,10 +41,27 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
     }
 
     /// Streams one hot snapshot into cold, digesting the rows as they pass.
+    ///
+    /// Where hot holds a key twice, as it may under `dedupe: position`, the rows do not go straight in: they are merged.
     package func copy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
+        if type.dedupe == .key {
+            do throws(StoreError) {
+                return try await copy(transfer, type, merges: false)
+            } catch {
+                guard error.sqlState == "23505" else { throw error }
+            }
+        }
+        return try await copy(transfer, type, merges: true)
+    }
+
+    private func copy(
+        _ transfer: Transfer,
+        _ type: RecordType,
+        merges: Bool
+    ) async throws(StoreError) -> Transfer {
         let snapshot = try await source.openSnapshot(of: type, in: transfer.range)
         do throws(StoreError) {
-            let copied = try await pump(snapshot, transfer, type)
+            let copied = try await pump(snapshot, transfer, type, merges)
             await snapshot.close()
             return copied
         } catch {
@@ -56,9 +73,10 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
     private func pump(
         _ snapshot: Source.Snapshot,
         _ transfer: Transfer,
-        _ type: RecordType
+        _ type: RecordType,
+        _ merges: Bool
     ) async throws(StoreError) -> Transfer {
-        let copy = try await target.beginCopy(transfer, type: type)
+        let copy = try await target.beginCopy(transfer, type: type, merges: merges)
         do throws(StoreError) {
             let digester = ContentDigester(type: type)
             var hot = Summary.zero

@@ -44,6 +44,10 @@ extension Invocation {
         switch command {
         case .schemaPrint: return try await SchemaCommand(self).show()
         case .schemaApply: return try await SchemaCommand(self).apply()
+        case .quarantineList: return try await QuarantineCommand(self).list()
+        case .quarantineShow: return try await QuarantineCommand(self).show()
+        case .quarantineReplay: return try await QuarantineCommand(self).replay()
+        case .quarantineDrop: return try await QuarantineCommand(self).drop()
         case .check: return try CheckCommand(self).run()
         case .simulate: return try await SimulateCommand(self).run()
         case .demo: return try await DemoCommand(self).run()

@@ -18,7 +18,7 @@ struct Roles: Sendable {
 
     init(_ configuration: Configuration, catalog: Catalog, log: Logger) {
         self.configuration = configuration
-        self.catalog = catalog
+        self.catalog = configuration.catalog(catalog)
         self.log = log
     }
 
@@ -65,14 +65,7 @@ struct Roles: Sendable {
             settings: ingestSettings,
             streams: streams,
             hot: PostgresHot(
-                settings: HotSettings(
-                    conninfo: try conninfo(configuration.hot.postgres, "hot.postgres"),
-                    takeover: configuration.ingest.takeover,
-                    bucketMicros: bucketMicros,
-                    maxPartitions: configuration.hot.maxPartitions,
-                    maxRejectedShare: configuration.quarantine.maxShare,
-                    maxQuarantineBytes: configuration.quarantine.maxBytes
-                ),
+                settings: try configuration.hotSettings(),
                 catalog: catalog
             ),
             status: board,
@@ -99,7 +92,8 @@ struct Roles: Sendable {
             takeover: configuration.ingest.takeover,
             creatable: Set(names.filter(configuration.nats.createStreams.contains)),
             streamMaxBytes: Int64(configuration.nats.stream.maxBytes),
-            streamMaxAge: configuration.nats.stream.maxAge
+            streamMaxAge: configuration.nats.stream.maxAge,
+            discovery: configuration.nats.discovery
         )
     }
 
@@ -111,8 +105,8 @@ struct Roles: Sendable {
         let archive = configuration.archive
         let tiers = PostgresTiers(
             settings: ArchiveSettings(
-                hotConninfo: try conninfo(configuration.hot.postgres, "hot.postgres"),
-                coldConninfo: try conninfo(configuration.cold.postgres, "cold.postgres"),
+                hotConninfo: try configuration.conninfo(configuration.hot.postgres, "hot.postgres"),
+                coldConninfo: try configuration.conninfo(configuration.cold.postgres, "cold.postgres"),
                 bucketMicros: bucketMicros,
                 lease: archive.lease
             ),
@@ -158,10 +152,24 @@ struct Roles: Sendable {
         ]
     }
 
-    private func conninfo(_ secret: Secret?, _ path: String) throws -> String {
+    private static func now() -> Timestamp { Timestamp(micros: WallClock.now()) }
+}
+
+extension Configuration {
+    /// How the hot database is reached, and what may be done there.
+    func hotSettings() throws(UsageError) -> HotSettings {
+        HotSettings(
+            conninfo: try conninfo(hot.postgres, "hot.postgres"),
+            takeover: ingest.takeover,
+            bucketMicros: archive.bucket.micros,
+            maxPartitions: hot.maxPartitions,
+            maxRejectedShare: quarantine.maxShare,
+            maxQuarantineBytes: quarantine.maxBytes
+        )
+    }
+
+    func conninfo(_ secret: Secret?, _ path: String) throws(UsageError) -> String {
         guard let secret else { throw UsageError("\(path) is not set") }
         return secret.reveal()
     }
-
-    private static func now() -> Timestamp { Timestamp(micros: WallClock.now()) }
 }

@@ -11,11 +11,14 @@ struct SchemaCommand {
     init(_ invocation: Invocation) { self.invocation = invocation }
 
     private var tier: Tier { invocation.arguments.first == "cold" ? .cold : .hot }
-    private var keeper: SchemaKeeper { SchemaKeeper(tier: tier, catalog: .standard) }
+
+    private func keeper(_ configuration: Configuration) -> SchemaKeeper {
+        SchemaKeeper(tier: tier, catalog: configuration.catalog(.standard))
+    }
 
     func show() async throws -> Int32 {
         let configuration = try invocation.load(for: []).configuration
-        for statement in keeper.statements(bucketMicros: configuration.archive.bucket.micros) {
+        for statement in keeper(configuration).statements(bucketMicros: configuration.archive.bucket.micros) {
             StandardOutput.line(statement + ";\n")
         }
         return 0
@@ -27,7 +30,7 @@ struct SchemaCommand {
             throw UsageError("\(tier.rawValue).postgres is not set")
         }
         let connection = try await PostgresConnection(conninfo.reveal(), applicationName: "thermocline schema")
-        try await keeper.apply(on: connection, bucketMicros: configuration.archive.bucket.micros)
+        try await keeper(configuration).apply(on: connection, bucketMicros: configuration.archive.bucket.micros)
         await connection.close()
         StandardOutput.line("the \(tier.rawValue) schema is in place")
         return 0

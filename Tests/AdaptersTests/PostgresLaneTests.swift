@@ -108,22 +108,6 @@ import Tiering
         await lane.close()
     }
 
-    @Test func `a repeat of a row that is rejected is kept aside with it, for it may be the one that fits`()
-        async throws
-    {
-        let tiers = try await Tiers()
-        try await tiers.tell(tiers.hot, "ALTER TABLE thermocline_store.trade ADD CONSTRAINT cheap CHECK (price < 1000)")
-        let lane = try await tiers.claim(Self.trade)
-        var batch = try tiers.batch(Self.trade, 0..<10)
-        try tiers.add(SampleMessage(Self.trade, number: 50, values: ["price": "5000"]), to: &batch, Self.trade)
-        try tiers.add(SampleMessage(Self.trade, number: 50, values: ["price": "7"]), to: &batch, Self.trade)
-        batch.repeated = batch.rows.deduplicateAndSort()
-        #expect(try await lane.commit(batch) == .committed(stored: 10, repeated: 0, quarantined: 2))
-        let kept = "SELECT string_agg(seq::text, ',' ORDER BY seq) FROM thermocline.quarantine"
-        #expect(try await tiers.ask(tiers.hot, kept) == "11,12")
-        await lane.close()
-    }
-
     @Test func `a batch that fails whole stops the lane and quarantines nothing`() async throws {
         let tiers = try await Tiers()
         try await tiers.tell(tiers.hot, "ALTER TABLE thermocline_store.trade ADD CONSTRAINT none CHECK (price < 0)")

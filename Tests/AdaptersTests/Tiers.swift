@@ -11,10 +11,11 @@ struct Tiers: Sendable {
     static let bucket: Int64 = 3_600_000_000
     let hot: String
     let cold: String
-    let catalog = Catalog.underTest
+    let catalog: Catalog
     let settings: HotSettings
 
-    init(_ change: (inout HotSettings) -> Void = { _ in }) async throws {
+    init(dedupe: Deduplication = .key, _ change: (inout HotSettings) -> Void = { _ in }) async throws {
+        catalog = Catalog.underTest.deduplicated { _ in dedupe }
         let server = PrivatePostgres.current
         hot = server.conninfo(try await server.freshDatabase())
         cold = server.conninfo(try await server.freshDatabase())
@@ -46,7 +47,7 @@ struct Tiers: Sendable {
     func batch(_ type: RecordType, _ numbers: Range<Int>, from: UInt64 = 0) throws -> LaneBatch {
         var batch = LaneBatch(epoch: 1, from: from)
         for number in numbers { try add(SampleMessage(type, number: number), to: &batch, type) }
-        batch.repeated = batch.rows.deduplicateAndSort()
+        batch.repeated = batch.rows.deduplicateAndSort(as: type)
         return batch
     }
 

@@ -18,23 +18,68 @@ struct RowBatchTests {
     }
 
     @Test(arguments: Catalog.underTest.types)
-    func `the first of equal keys stays and the rest is sorted by time`(_ type: RecordType) throws {
+    func `the first of equal rows stays and the rest is sorted by time`(_ type: RecordType) throws {
         var rows = RowBatch()
         for (sequence, number) in [5, 2, 5, 0, 2, 9].enumerated() {
-            try append(type, ["note": "\(sequence)"], number: number, sequence: UInt64(sequence), to: &rows)
+            try append(type, ["note": "\(number)"], number: number, sequence: UInt64(sequence), to: &rows)
         }
         #expect(rows.count == 6)
-        #expect(rows.deduplicateAndSort() == 2)
+        #expect(rows.deduplicateAndSort(as: type) == 2)
+        #expect(!rows.hasContestedKeys)
         #expect(rows.rows.map(\.sequence) == [3, 1, 0, 5])
+        #expect(rows.repeats(of: rows.rows[1]) == [4] && rows.repeats(of: rows.rows[2]) == [2])
         #expect(rows.rows.map(\.ts) == rows.rows.map(\.ts).sorted())
         let read = try RowValues.all(rows.copyBytes(), of: type)
-        #expect(read.map { $0["extra"] } == [3, 1, 0, 5].map { .json(#"{"note": \#($0)}"#) })
+        #expect(read.map { $0["extra"] } == [0, 2, 5, 9].map { .json(#"{"note": \#($0)}"#) })
         #expect(
             try RowValues.all(rows.copyBytes(1..<3), of: type).map { $0["stream_seq"] } == [.integer(1), .integer(0)]
         )
-        #expect(rows.deduplicateAndSort() == 0)
+        #expect(rows.deduplicateAndSort(as: type) == 0)
         rows.removeAll()
         #expect(rows.isEmpty && rows.copyBytes().isEmpty)
+    }
+
+    @Test(arguments: Catalog.underTest.types)
+    func `rows of one key and other content stay side by side as they came`(_ type: RecordType) throws {
+        var rows = RowBatch()
+        for (sequence, note) in [1, 2, 1, 2, 3].enumerated() {
+            try append(type, ["note": "\(note)"], number: 4, sequence: UInt64(sequence), to: &rows)
+        }
+        try append(type, number: 1, sequence: 5, to: &rows)
+        // What repeats a row that is not the first of its key stays too: the table tells what it is.
+        #expect(rows.deduplicateAndSort(as: type) == 1)
+        #expect(rows.hasContestedKeys)
+        #expect(rows.rows.map(\.sequence) == [5, 0, 1, 3, 4])
+        #expect(rows.deduplicateAndSort(as: type) == 0)
+        #expect(rows.rows.map(\.sequence) == [5, 0, 1, 3, 4])
+    }
+
+    @Test(arguments: Catalog.underTest.types)
+    func `how a number is written and how a message came is no content`(_ type: RecordType) throws {
+        var values: [String: String] = [:]
+        for column in type.columns where column.kind == .decimal {
+            if case .keys(let keys) = column.source { values[keys[0]] = "150E-2" }
+        }
+        var rows = RowBatch()
+        try append(type, values, sequence: 1, to: &rows)
+        try append(type, values.mapValues { _ in #""1.5000""# }, sequence: 2, to: &rows)
+        if !type.eventTimeKeys.isEmpty {
+            try append(type, values.merging(["ts_ms": "1795000000999"]) { $1 }, sequence: 3, to: &rows)
+        }
+        let count = rows.count
+        #expect(rows.deduplicateAndSort(as: type) == count - 1 && !rows.hasContestedKeys)
+    }
+
+    @Test func `a batch that came in order, and one of a type without keys, keep their bytes`() throws {
+        var rows = RowBatch()
+        var type = RecordType.testReading
+        for number in 0..<5 { try append(type, number: number, sequence: UInt64(number), to: &rows) }
+        #expect(rows.deduplicateAndSort(as: type) == 0)
+        #expect(rows.copyBytes() == rows.bytes)
+        for number in [3, 1, 1] { try append(type, number: number, sequence: UInt64(number + 9), to: &rows) }
+        type.dedupe = .position
+        #expect(rows.deduplicateAndSort(as: type) == 0)
+        #expect(rows.rows.map(\.sequence) == [0, 1, 2, 3, 4, 12, 10, 10])
     }
 
     @Test(arguments: Catalog.underTest.types)

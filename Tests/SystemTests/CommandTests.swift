@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func `hot waits for a schema, says how to make it, and starts by itself`() async throws {
-        let stage = try await Stage(appliesSchema: false)
+        let stage = try await Stage(appliesSchema: [])
         let hot = try await stage.run(["hot"])
         try await poll("health names the command", within: .seconds(30)) {
             let health = try await hot.health("hot")
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test func `a port that is taken ends the program with a message that names it`() async throws {
-        let stage = try await Stage(appliesSchema: false)
+        let stage = try await Stage(appliesSchema: [])
         let first = try await stage.run(["hot"])
         let port = try await first.port("hot")
         let second = try await stage.run(["hot"], ["hot.listen=127.0.0.1:\(port)"])
@@ -99,7 +99,7 @@ import Testing
     }
 
     @Test func `check names every mistake at once`() async throws {
-        let stage = try await Stage(appliesSchema: false)
+        let stage = try await Stage(appliesSchema: [])
         let check = try await stage.run(
             ["check"],
             ["hot.batch.rows=0", "archive.rnge=1h", "log.level=loud", "types.trades.enabled=true"]

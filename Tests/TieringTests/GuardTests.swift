@@ -18,6 +18,7 @@ import Testing
         Mutation("a consumer that resumes where the deliveries ended") { $0.streamFlaws = .resumesConsumers },
         Mutation("a lane that writes after another one took it") { $0.hotFlaws = .ignoresLaneFence },
         Mutation("a position that is written before the rows") { $0.hotFlaws = .movesPositionFirst },
+        Mutation("a lane that takes a conflict for a repeat") { $0.hotFlaws = .forgetsConflicts },
         Mutation("a prune that does not compare what it deletes") { $0.hotFlaws = .prunesUnproved },
         Mutation("an archiver that works under a token that is past") {
             $0.hotFlaws = .ignoresArchiveFence

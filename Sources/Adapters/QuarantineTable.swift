@@ -1,0 +1,40 @@
+import Postgres
+import Records
+import Tiering
+
+/// The messages kept aside in the hot database, as a lane writes them.
+struct QuarantineTable {
+    let call: HotCall
+    /// `quarantine.max_bytes`.
+    let maxBytes: Int
+
+    /// Keeps messages of a stream whole; one that is there already stays as it is.
+    ///
+    /// Throws: `.failed` (halt) at the bound: the lane stops rather than drop a message.
+    func add(_ messages: [QuarantinedMessage], of stream: String) async throws(StoreError) {
+        guard !messages.isEmpty else { return }
+        try await checkBound()
+        let columns: [(QuarantinedMessage) -> String?] = [
+            { "\($0.sequence)" }, { $0.time.description }, { printable($0.subject) }, { ByteText.text($0.headers) },
+            { ByteText.text($0.payload) }, { $0.reason }, { printable(Array($0.detail.utf8)) }, { $0.sqlState },
+        ]
+        let arrays = columns.map { column in SQLText.array(messages.map(column)) }
+        try await call.execute(HotSQL.addQuarantine, [stream] + arrays)
+    }
+
+    private func checkBound() async throws(StoreError) {
+        let found = try await call.execute(HotSQL.quarantineBytes).scalar.flatMap(Int.init)
+        guard let found, found >= maxBytes else { return }
+        throw call.halt(
+            "the quarantine holds \(found) bytes, quarantine.max_bytes is \(maxBytes): the lane stops rather than "
+                + "drop a message. See what is there with `thermocline quarantine list`, store what fits now with "
+                + "`thermocline quarantine replay`, delete what is not wanted with `thermocline quarantine drop`, "
+                + "or raise the bound; the lane goes on by itself"
+        )
+    }
+}
+
+/// Text for a person: what is not UTF-8 or is a zero byte is shown by the replacement character.
+func printable(_ bytes: [UInt8]) -> String {
+    String(decoding: bytes, as: UTF8.self).replacing("\0", with: "\u{FFFD}")
+}
