@@ -48,7 +48,8 @@ struct EventTimeReader {
             throw FieldEncoder.notATime(value, plan.keys.name(slot))
         }
         guard time >= Self.earliest, time <= latest.advanced(byMicros: Self.day) else {
-            throw DecodeError(.timeOutOfRange, at: value.start, "\(plan.keys.name(slot)) is before 2009 or after the stream time")
+            let detail = "\(plan.keys.name(slot)) is before 2009 or after the stream time"
+            throw DecodeError(.timeOutOfRange, at: value.start, detail)
         }
         return time
     }

@@ -102,7 +102,8 @@ struct FieldEncoder: Sendable {
             throw DecodeError(.missingValue, at: value.start, "\(plan.name(column)) is empty")
         }
         guard length <= limits.textBytes else {
-            throw DecodeError(.textTooLong, at: value.start, "\(plan.name(column)) has more than \(limits.textBytes) bytes")
+            let detail = "\(plan.name(column)) has more than \(limits.textBytes) bytes"
+            throw DecodeError(.textTooLong, at: value.start, detail)
         }
         if case .oneOf(let vocabulary) = column.rule {
             out.lowercase(from: start)

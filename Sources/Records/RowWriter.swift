@@ -81,8 +81,8 @@ package struct RowWriter: Sendable {
         let behind = to &+ (end &- start)
         count = behind &+ 1
         var out = storage.mutableSpan
-        while from < end, let word = source.word(from) {
-            out.put(word, at: to)
+        while from < end, let eight = source.eight(from) {
+            out.put(eight, at: to)
             from &+= 8
             to &+= 8
         }
@@ -104,13 +104,12 @@ package struct RowWriter: Sendable {
     package mutating func append64(_ value: UInt64) { append(bigEndian: value.bigEndian) }
 
     @inline(__always)
-    private mutating func append<Value: FixedWidthInteger & BitwiseCopyable>(bigEndian value: Value) {
+    private mutating func append<Value: FixedWidthInteger>(bigEndian value: Value) {
         ensure(MemoryLayout<Value>.size)
         let place = count
         count &+= MemoryLayout<Value>.size
-        var span = storage.mutableSpan
-        var out = span.mutableBytes
-        out.storeBytes(of: value, toByteOffset: place, as: Value.self)
+        var out = storage.mutableSpan
+        out.put(value, at: place)
     }
 
     /// A null field.
@@ -123,10 +122,9 @@ package struct RowWriter: Sendable {
         ensure(12)
         let place = count
         count &+= 12
-        var span = storage.mutableSpan
-        var out = span.mutableBytes
-        out.storeBytes(of: Int32(8).bigEndian, toByteOffset: place, as: Int32.self)
-        out.storeBytes(of: value.bigEndian, toByteOffset: place &+ 4, as: Int64.self)
+        var out = storage.mutableSpan
+        out.put(Int32(8).bigEndian, at: place)
+        out.put(value.bigEndian, at: place &+ 4)
     }
 
     /// A `boolean` field.
@@ -157,9 +155,8 @@ package struct RowWriter: Sendable {
     @inline(__always)
     package mutating func patch32(_ value: Int, at offset: Int) {
         precondition(offset + 4 <= count, "only what is written can be overwritten")
-        var span = storage.mutableSpan
-        var out = span.mutableBytes
-        out.storeBytes(of: Int32(truncatingIfNeeded: value).bigEndian, toByteOffset: offset, as: Int32.self)
+        var out = storage.mutableSpan
+        out.put(Int32(truncatingIfNeeded: value).bigEndian, at: offset)
     }
 
     /// Folds ASCII letters from `start` on to lower case.
@@ -171,10 +168,19 @@ package struct RowWriter: Sendable {
 }
 
 extension MutableSpan<UInt8> {
-    /// Stores eight bytes at `offset`, the lowest first.
+    /// Stores the bytes of `value` at `offset`, the lowest first; the compiler makes one store of it.
     @inline(__always)
-    mutating func put(_ word: UInt64, at offset: Int) {
-        var bytes = mutableBytes
-        bytes.storeBytes(of: word.littleEndian, toByteOffset: offset, as: UInt64.self)
+    mutating func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
+        precondition(offset >= 0 && offset <= count &- MemoryLayout<Value>.size, "inside the span")
+        for index in 0..<MemoryLayout<Value>.size {
+            self[offset &+ index] = UInt8(truncatingIfNeeded: value &>> Value(truncatingIfNeeded: 8 &* index))
+        }
+    }
+
+    /// Stores eight bytes at `offset`.
+    @inline(__always)
+    mutating func put(_ eight: SIMD8<UInt8>, at offset: Int) {
+        precondition(offset >= 0 && offset <= count &- 8, "inside the span")
+        for index in 0..<8 { self[offset &+ index] = eight[index] }
     }
 }
