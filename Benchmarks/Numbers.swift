@@ -12,6 +12,8 @@ extension Double {
             + fraction
     }
 
+    /// Three digits, or all before the point: `2.31`, `23.1`, `231`.
+    var brief: String { fixed(self < 9.995 ? 2 : self < 99.95 ? 1 : 0) }
     var percent: String { (self * 100).fixed(self < 0.0995 ? 1 : 0) + " %" }
     var ratio: String { fixed(self < 10 ? 2 : 1) + "x" }
 }

@@ -26,6 +26,7 @@ struct PeerProgram: Sendable {
         let done = "\(environment)/installed"
         guard !Files.exists(done) else { return }
         Files.makeDirectory(environment)
+        guard Files.exists(environment) else { throw BenchError("\(environment) cannot be made") }
         try await run(["python3", "-m", "venv", environment], within: .seconds(120))
         try await run(["\(environment)/bin/pip", "install", "-q"] + packages, within: .seconds(600))
         try Files.write(packages.joined(separator: "\n"), to: done)

@@ -51,7 +51,7 @@ struct Report: Sendable {
             func cell(_ metric: Figures.Metric, _ text: (Double) -> String) -> String {
                 figures.median(name, subject, metric).map(text) ?? "-"
             }
-            let cpu = [Figures.Metric.natsCPU, .postgresCPU, .clientCPU].map { cell($0) { $0.fixed(2) } }
+            let cpu = [Figures.Metric.natsCPU, .postgresCPU, .clientCPU].map { cell($0) { $0.brief } }
             let shares = [Figures.Metric.shareOfBound, .reachable].map { cell($0) { $0.percent } }
             return [title, rate.fixed(0)] + shares + cpu + [
                 cell(.clientShare) { $0.percent }, cell(.resident) { ($0 / 1_048_576).fixed(0) },
@@ -100,9 +100,9 @@ struct Report: Sendable {
     // MARK: Text
 
     private static let legend = """
-        of bound: of cores / (CPU of fetching + CPU of copying); at most: of bound, had all cores been busy throughout; \
-        nats, postgres, client: CPU seconds a million messages; share: the client's, of all CPU; MiB: its peak, \
-        resident; B/row: on disk with index and TOAST.
+        of bound: of cores / (CPU of fetching + CPU of copying); at most: of bound, had all cores been busy \
+        throughout; nats, postgres, client: CPU seconds a million messages; share: the client's, of all CPU; \
+        MiB: its peak, resident; B/row: on disk with index and TOAST.
         """
 
     /// For a terminal.

@@ -114,9 +114,8 @@ struct Prepared: Sendable {
                 payloadBytes += message.payload.count
                 // A repeat would break the key of a COPY straight into the table, poison has no row.
                 guard message.kind != .duplicate, message.kind != .poison else { continue }
-                if let batch = try rows[message.type, default: Gathering(message.type)].add(message, messages) {
-                    batches.append(batch)
-                }
+                if rows[message.type] == nil { rows[message.type] = Gathering(message.type) }
+                if let batch = try rows[message.type]?.add(message, messages) { batches.append(batch) }
             }
             let answer = try await publisher.store(chunk, within: .seconds(60))
             guard answer.stored == chunk.count else { throw BenchError("the streams refused messages as repeated") }
@@ -130,22 +129,24 @@ struct Prepared: Sendable {
 
 /// Rows of one type on their way into batches as large as Thermocline's own.
 private struct Gathering {
-    private let type: String
+    private let type: RecordType
     private let policy = BatchPolicy()
-    private let decoder: RecordDecoder?
+    private let decoder: RecordDecoder
     private var rows = RowBatch()
     private var messageBytes = 0
 
-    init(_ type: String) {
+    /// Nil for a type that the catalogue lacks.
+    init?(_ name: String) {
+        guard let type = Catalog.standard.type(named: name) else { return nil }
         self.type = type
-        decoder = Catalog.standard.type(named: type).map { RecordDecoder(type: $0, catalog: .standard) }
+        decoder = RecordDecoder(type: type, catalog: .standard)
     }
 
     /// Decodes a message; returns the batch that it fills.
     mutating func add(_ message: FeedMessage, _ sequence: Int) throws -> Prepared.Batch? {
         let origin = MessageOrigin(sequence: UInt64(sequence), time: message.at, receivedAt: message.at)
         let (payload, subject) = (message.payload, Array(message.subject.utf8))
-        try decoder?.decode(payload.span, subject: subject.span, origin: origin, into: &rows)
+        try decoder.decode(payload.span, subject: subject.span, origin: origin, into: &rows)
         messageBytes += payload.count
         return rows.count >= policy.rows || messageBytes >= policy.bytes ? close() : nil
     }
@@ -153,11 +154,11 @@ private struct Gathering {
     /// The rows so far, sorted as the product sorts them; nil if there are none.
     mutating func close() -> Prepared.Batch? {
         guard !rows.isEmpty else { return nil }
-        _ = rows.deduplicateAndSort()
+        _ = rows.deduplicateAndSort(as: type)
         defer {
             rows.removeAll()
             messageBytes = 0
         }
-        return Prepared.Batch(type: type, bytes: rows.copyBytes(), rows: rows.count)
+        return Prepared.Batch(type: type.name, bytes: rows.copyBytes(), rows: rows.count)
     }
 }
