@@ -12,9 +12,6 @@ struct EventTimeReader {
     /// The stream time.
     let latest: Timestamp
 
-    private static let earliest = Timestamp(milliseconds: 1_230_768_000_000)
-    private static let day: Int64 = 86_400_000_000
-
     /// The type's own key, else `ts_ms`, else `timestamp`; every one that is present must parse.
     func read(_ payload: Span<UInt8>, _ scratch: DecodeScratch) throws(DecodeError) -> Result {
         var own: Timestamp?
@@ -47,8 +44,9 @@ struct EventTimeReader {
         guard let time = try encoder.timestamp(value, payload) else {
             throw FieldEncoder.notATime(value, plan.keys.name(slot))
         }
-        guard time >= Self.earliest, time <= latest.advanced(byMicros: Self.day) else {
-            let detail = "\(plan.keys.name(slot)) is before 2009 or after the stream time"
+        guard time >= encoder.earliest, time <= latest.advanced(byMicros: encoder.maxAheadMicros) else {
+            let year = encoder.limits.earliestYear
+            let detail = "\(plan.keys.name(slot)) is before \(year) or too far after the stream time"
             throw DecodeError(.timeOutOfRange, at: value.start, detail)
         }
         return time

@@ -2,10 +2,21 @@
 struct FieldEncoder: Sendable {
     let plan: DecodePlan
     let limits: DecodeLimits
+    /// No time is before this: never 1970.
+    let earliest: Timestamp
+    /// How far an event time may lie behind the stream time.
+    let maxAheadMicros: Int64
 
-    /// Times other than the event time: never 1970, never beyond what an instrument's life explains.
-    private static let earliest = Timestamp(milliseconds: 1_230_768_000_000)
+    /// Times other than the event time: never beyond what an instrument's life explains.
     private static let tenYears: Int64 = 3_652 * 86_400_000_000
+
+    init(plan: DecodePlan, limits: DecodeLimits) {
+        self.plan = plan
+        self.limits = limits
+        let day = CivilDate(year: Int64(limits.earliestYear), month: 1, day: 1)
+        earliest = Timestamp(milliseconds: (day?.daysSince1970 ?? 0) * 86_400_000)
+        maxAheadMicros = limits.maxAhead.components.seconds * 1_000_000
+    }
 
     /// Appends the field; `now` is the stream time.
     func append(
@@ -29,7 +40,7 @@ struct FieldEncoder: Sendable {
             out.appendBoolean(value.kind == .true)
         case .timestamp:
             guard let time = try timestamp(value, payload) else { throw Self.notATime(value, plan.name(column)) }
-            guard time >= Self.earliest, time <= now.advanced(byMicros: Self.tenYears) else {
+            guard time >= earliest, time <= now.advanced(byMicros: Self.tenYears) else {
                 throw DecodeError(.timeOutOfRange, at: value.start, "\(plan.name(column)) is out of range")
             }
             out.appendTimestamp(time)
