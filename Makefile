@@ -21,6 +21,10 @@ SOAK_SECONDS ?= 600
 BENCH_ROUNDS ?= 5
 export BENCH_ROUNDS
 
+# How long `make fuzz` runs, in seconds; `check` runs it for a tenth of a minute.
+FUZZ_SECONDS ?= 300
+FUZZ_DATA := $(or $(THERMOCLINE_TEST_DATA),../shared/data)/real/hostile.jsonl
+
 # Each sanitizer builds apart, or every run would rebuild everything.
 TSAN := --sanitize=thread --scratch-path .build/tsan
 ASAN := --sanitize=address --scratch-path .build/asan
@@ -47,7 +51,7 @@ install = missing=""; \
 	        install --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
 
-.PHONY: build demo bench bench-docs test soak check format deps check-deps
+.PHONY: build demo bench bench-docs test soak check format deps fuzz check-deps
 
 build: deps
 	@swift build
@@ -74,11 +78,27 @@ test: deps
 soak: deps
 	@SOAK_SECONDS=$(SOAK_SECONDS) $(TEST) --filter SoakTests
 
-## The gate: format, warnings and imports, tests, the same under two sanitizers without the slow ones.
+## The decoder under libFuzzer, from the hostile messages where they are: it never traps, hangs or grows beyond its limits.
+# One line of swiftc and no target: a package that links one would not build without the sanitizer. What is found is kept
+# in .build/fuzz as an input to give to .build/fuzz/decoder alone.
+fuzz:
+	@ls $$(dirname $$(readlink -f $$(command -v swiftc)))/../lib/clang/*/lib/*/libclang_rt.fuzzer[-.]* >/dev/null 2>&1 || { \
+	    echo "make: this Swift toolchain has no libFuzzer runtime (libclang_rt.fuzzer); nothing was fuzzed" >&2; exit 1; }
+	@mkdir -p .build/fuzz
+	@swiftc -O -g -parse-as-library -swift-version 6 -sanitize=fuzzer -package-name thermocline \
+	    Sources/Records/*.swift Tests/Fuzz/*.swift -o .build/fuzz/decoder
+	@corpus=$$(mktemp -d); trap 'rm -rf "$$corpus"' EXIT; \
+	if [ -r "$(FUZZ_DATA)" ]; then export FUZZ_CASES="$(FUZZ_DATA)"; \
+	else echo "no $(FUZZ_DATA): fuzzing without the hostile messages"; fi; \
+	FUZZ_CORPUS="$$corpus" .build/fuzz/decoder -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 \
+	    -rss_limit_mb=1024 -malloc_limit_mb=256 -print_final_stats=1 -verbosity=0 -artifact_prefix=.build/fuzz/ "$$corpus"
+
+## The gate: format, warnings and imports, tests, some seconds of fuzzing, the tests under two sanitizers without the slow ones.
 check: check-deps
 	@$(call phase,format,swift format lint --strict -r Sources Tests Benchmarks Package.swift)
 	@$(call phase,build and imports,swift build --explicit-target-dependency-import-check error)
 	@$(call phase,tests,$(MAKE) --no-print-directory test)
+	@$(call phase,fuzz,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=6)
 	@$(call phase,thread sanitizer,$(FAST) $(TEST) $(TSAN))
 	@$(call phase,address sanitizer and leaks,$(FAST) $(TEST) $(ASAN))
 

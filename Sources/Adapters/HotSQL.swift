@@ -156,7 +156,10 @@ enum HotSQL {
 
     /// The session's own staging table; its rows live as long as the transaction.
     static func makeStaging(_ type: RecordType) -> String {
-        "CREATE TEMP TABLE IF NOT EXISTS staging_\(type.name) (LIKE \(TierSQL.table(type))) ON COMMIT DELETE ROWS"
+        """
+        CREATE TEMP TABLE IF NOT EXISTS staging_\(type.name) (LIKE \(TierSQL.table(type)) INCLUDING COMPRESSION)
+        ON COMMIT DELETE ROWS
+        """
     }
     static func copyToStaging(_ type: RecordType) -> String {
         "COPY pg_temp.staging_\(type.name) (\(TierSQL.columns(type.allColumns))) FROM STDIN (FORMAT binary)"

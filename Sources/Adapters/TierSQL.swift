@@ -31,6 +31,7 @@ enum TierSQL {
             )
             """,
             "INSERT INTO thermocline_store.archive_fence VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
+            unpack,
             """
             CREATE TABLE IF NOT EXISTS thermocline_store.archive_session (
                 token bigint NOT NULL,
@@ -52,6 +53,17 @@ enum TierSQL {
     static func view(_ type: RecordType) -> String { "thermocline.\(type.name)" }
     static func columns(_ columns: [Column]) -> String { columns.map(\.name).joined(separator: ", ") }
 
+    /// Turns a list of decimals as it is stored (`PackedDecimals`) into what people read.
+    ///
+    /// Its body is parsed once, here, so that no search path changes what it does; and it is not called IMMUTABLE, as
+    /// reading an array from text is not, so that PostgreSQL puts it in line.
+    private static let unpack = """
+        CREATE OR REPLACE FUNCTION thermocline_store.decimals(packed bytea) RETURNS numeric[]
+        LANGUAGE sql STABLE PARALLEL SAFE
+        RETURN ('{' || replace(replace(replace(rtrim(encode(packed, 'hex'), 'f'), 'c', ','), 'e', '.'), 'd', '-')
+            || '}')::numeric[]
+        """
+
     static func recordTable(_ type: RecordType, isKeyed: Bool) -> [String] {
         [
             """
@@ -60,7 +72,33 @@ enum TierSQL {
             ) PARTITION BY RANGE (ts)
             """
         ] + (isKeyed ? [uniqueKey(type, named: "\(type.name)_key", on: table(type))] : []) + [
-            "CREATE OR REPLACE VIEW \(view(type)) AS SELECT \(columns(type.allColumns)) FROM \(table(type))"
+            "CREATE OR REPLACE VIEW \(view(type)) AS SELECT \(readableColumns(type)) FROM \(table(type))"
+        ] + compression(type)
+    }
+
+    private static func readableColumns(_ type: RecordType) -> String {
+        type.allColumns.map { column in
+            column.kind == .decimals ? "thermocline_store.decimals(\(column.name)) AS \(column.name)" : column.name
+        }.joined(separator: ", ")
+    }
+
+    /// lz4 for what may be long, where the server was built with it: 2 to 9 times faster than its own method.
+    private static func compression(_ type: RecordType) -> [String] {
+        let columns = type.allColumns.filter { $0.kind == .decimals || $0.kind == .json }.map(\.name)
+        let names = columns.map { "'\($0)'" }.joined(separator: ", ")
+        // Once: the lock that it needs would make every lane wait.
+        return [
+            """
+            DO $$ BEGIN
+                IF EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))
+                    AND EXISTS (SELECT FROM pg_attribute WHERE attrelid = '\(table(type))'::regclass
+                        AND attname IN (\(names)) AND attcompression <> 'l')
+                THEN
+                    ALTER TABLE \(table(type))
+                        \(columns.map { "ALTER \($0) SET COMPRESSION lz4" }.joined(separator: ", "));
+                END IF;
+            END $$
+            """
         ]
     }
 
@@ -80,7 +118,7 @@ enum TierSQL {
         case .timestamp: "timestamptz"
         case .text: "text COLLATE \"C\""
         case .decimal: "numeric"
-        case .decimals: "numeric[]"
+        case .decimals: "bytea"
         case .integer: "bigint"
         case .boolean: "boolean"
         case .json: "jsonb"
@@ -105,7 +143,8 @@ enum TierSQL {
         let (start, end) = (partition.range.start, partition.range.end)
         return [
             """
-            CREATE TABLE \(name) (LIKE \(table(type)) INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,
+            CREATE TABLE \(name) (LIKE \(table(type)) INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE
+                INCLUDING COMPRESSION,
                 CONSTRAINT \(partition.name)_range CHECK (ts >= '\(start)' AND ts < '\(end)'))
             """
         ] + (isKeyed ? [uniqueKey(type, named: "\(partition.name)_key", on: name)] : []) + [

@@ -120,7 +120,7 @@ extension Option {
         Option(
             "ingest.max_depth",
             \.ingest.limits.depth,
-            .integer(4...1_000),
+            .integer(4...512),
             "Levels of nesting; a deeper message goes to quarantine."
         ),
         Option(
@@ -152,6 +152,18 @@ extension Option {
             \.ingest.limits.textBytes,
             .integer(64...2_000),
             "Bytes of any other text; a longer one goes to quarantine."
+        ),
+        Option(
+            "ingest.earliest_year",
+            \.ingest.limits.earliestYear,
+            .integer(1970...2100),
+            "A message of an earlier year goes to quarantine."
+        ),
+        Option(
+            "ingest.max_ahead",
+            \.ingest.limits.maxAhead,
+            .duration(.seconds(1) ... .seconds(366 * 86_400)),
+            "How far an event may lie after the stream's time of its message; one further ahead goes to quarantine."
         ),
     ]
 

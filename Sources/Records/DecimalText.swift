@@ -5,8 +5,11 @@
 struct DecimalText {
     private(set) var isNegative = false
     /// No digit but zeros: neither sign nor exponent is content.
-    private(set) var isZero = true
-    /// Offsets of the first and the last digit that is not zero.
+    private(set) var isZero = false
+    /// Where the number ends.
+    private(set) var end = 0
+    /// Offset of the first digit, and those of the first and the last that is not zero.
+    private var digits = 0
     private var first = 0
     private var last = 0
     /// Offset of the point, or of the end of the digits.
@@ -15,72 +18,70 @@ struct DecimalText {
 
     /// Reads `bytes[start..<end]`; refuses what needs more than `digits` digits with the exponent written out.
     init(_ bytes: Span<UInt8>, _ start: Int, _ end: Int, digits: Int) throws(DecodeError) {
-        var cursor = start
-        if cursor < end, bytes[cursor] == 0x2D {
-            isNegative = true
-            cursor += 1
+        guard let writtenOut = measure(bytes, start, end), self.end == end else {
+            throw DecodeError(.invalidNumber, at: start, "not a decimal number")
         }
-        let integer = cursor
-        cursor = digitRun(bytes, cursor, end)
-        point = cursor
-        let integerDigits = cursor - integer
-        guard integerDigits == 1 || (integerDigits > 1 && bytes[integer] != 0x30) else { throw Self.invalid(start) }
-        var fractionDigits = 0
-        if cursor < end, bytes[cursor] == 0x2E {
-            let fraction = cursor + 1
-            cursor = digitRun(bytes, fraction, end)
-            fractionDigits = cursor - fraction
-            guard fractionDigits > 0 else { throw Self.invalid(start) }
-        }
-        if cursor < end, bytes[cursor] | 0x20 == 0x65 { cursor = try readExponent(bytes, cursor + 1, end) }
-        guard cursor == end else { throw Self.invalid(start) }
-        let whole = max(integerDigits + max(exponent, 0), 1 - min(exponent, 0))
-        let writtenOut = whole + max(fractionDigits - max(exponent, 0), 0)
         guard writtenOut <= digits else {
             throw DecodeError(.numberTooLong, at: start, "a decimal of more than \(digits) digits")
         }
-        if isZero {
-            isNegative = false
-            exponent = 0
-        }
     }
 
-    /// Moves over digits, noting those that are not zero.
-    private mutating func digitRun(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
-        var cursor = start
-        while cursor < end {
-            let digit = bytes[cursor] &- 0x30
-            guard digit <= 9 else { break }
-            if digit != 0 {
-                if isZero { first = cursor }
-                isZero = false
-                last = cursor
-            }
-            cursor += 1
-        }
-        return cursor
+    /// Reads the number that begins at `start`, wherever it ends; nil for what the other initialiser would refuse.
+    @inline(__always)
+    init?(startingAt start: Int, of bytes: Span<UInt8>, digits: Int) {
+        guard let writtenOut = measure(bytes, start, bytes.count), writtenOut <= digits else { return nil }
     }
 
-    /// Reads the digits of an exponent; stops counting at a million, which no limit allows.
-    private mutating func readExponent(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) throws(DecodeError) -> Int {
-        var cursor = start
+    /// Finds the parts; returns how many digits the number has written out, nil where it is none.
+    @inline(__always)
+    private mutating func measure(_ bytes: Span<UInt8>, _ start: Int, _ limit: Int) -> Int? {
+        guard start < limit else { return nil }
+        isNegative = bytes[start] == 0x2D
+        digits = isNegative ? start &+ 1 : start
+        point = bytes.endOfDigits(digits, limit)
+        end = point
+        let integerDigits = point &- digits
+        guard integerDigits == 1 || (integerDigits > 1 && bytes[digits] != 0x30) else { return nil }
+        var fractionDigits = 0
+        if end < limit, bytes[end] == 0x2E {
+            end = bytes.endOfDigits(point &+ 1, limit)
+            fractionDigits = end &- point &- 1
+            guard fractionDigits > 0 else { return nil }
+        }
+        trimZeros(bytes)
+        guard end < limit, bytes[end] | 0x20 == 0x65 else { return integerDigits &+ fractionDigits }
+        guard readExponent(bytes, limit) else { return nil }
+        let whole = max(integerDigits + max(exponent, 0), 1 - min(exponent, 0))
+        return whole + max(fractionDigits - max(exponent, 0), 0)
+    }
+
+    /// Finds the first and the last digit that is not zero among those up to `end`.
+    @inline(__always)
+    private mutating func trimZeros(_ bytes: Span<UInt8>) {
+        last = max(digits, end &- 1 &- (bytes.zerosBefore(end) ?? 0))
+        while last > digits, bytes[last] == 0x30 || last == point { last &-= 1 }
+        first = digits
+        while first < last, bytes[first] == 0x30 || first == point { first &+= 1 }
+        isZero = bytes[first] == 0x30
+        if isZero { isNegative = false }
+    }
+
+    /// Reads an exponent that begins at `end`; stops counting at a million, which no limit allows.
+    private mutating func readExponent(_ bytes: Span<UInt8>, _ limit: Int) -> Bool {
+        var cursor = end + 1
         var isDown = false
-        if cursor < end, bytes[cursor] == 0x2B || bytes[cursor] == 0x2D {
+        if cursor < limit, bytes[cursor] == 0x2B || bytes[cursor] == 0x2D {
             isDown = bytes[cursor] == 0x2D
             cursor += 1
         }
         let digits = cursor
-        while cursor < end, bytes[cursor] &- 0x30 <= 9 {
+        while cursor < limit, bytes[cursor] &- 0x30 <= 9 {
             exponent = min(exponent * 10 + Int(bytes[cursor] &- 0x30), 1_000_000)
             cursor += 1
         }
-        guard cursor > digits else { throw Self.invalid(start) }
         if isDown { exponent = -exponent }
-        return cursor
-    }
-
-    private static func invalid(_ offset: Int) -> DecodeError {
-        DecodeError(.invalidNumber, at: offset, "not a decimal number")
+        end = cursor
+        return cursor > digits
     }
 
     /// The power of ten that the digit at `offset` counts.
@@ -96,26 +97,27 @@ struct DecimalText {
         }
         let top = power(first)
         let bottom = power(last)
-        let weight = floorDivide(top, 4)
-        let groups = weight - floorDivide(bottom, 4) + 1
-        out.append16(Int16(truncatingIfNeeded: groups))
-        out.append16(Int16(truncatingIfNeeded: weight))
-        out.append16(isNegative ? 0x4000 : 0)
-        out.append16(Int16(truncatingIfNeeded: max(0, -bottom)))
-        var room = top - weight * 4 + 1
-        var group: Int16 = 0
+        // Arithmetic shifts: they round towards minus infinity.
+        let weight = top >> 2
+        let groups = weight - bottom >> 2 + 1
+        out.append64(
+            UInt64(truncatingIfNeeded: groups & 0xFFFF) << 48 | UInt64(truncatingIfNeeded: weight & 0xFFFF) << 32
+                | (isNegative ? 0x4000 << 16 : 0) | UInt64(truncatingIfNeeded: max(0, -bottom) & 0xFFFF)
+        )
+        var group: UInt16 = 0
+        var power = top
         for offset in first...last where offset != point {
-            group = group &* 10 &+ Int16(bytes[offset] &- 0x30)
-            room -= 1
-            if room == 0 {
-                out.append16(group)
+            group = group &* 10 &+ UInt16(bytes[offset] &- 0x30)
+            if power & 3 == 0 {
+                out.append16(Int16(bitPattern: group))
                 group = 0
-                room = 4
             }
+            power &-= 1
         }
-        guard room < 4 else { return }
-        for _ in 0..<room { group = group &* 10 }
-        out.append16(group)
+        // The digits that the last group lacks are zeros.
+        guard power & 3 != 3 else { return }
+        for _ in 0...power & 3 { group = group &* 10 }
+        out.append16(Int16(bitPattern: group))
     }
 
     /// The number times 10^`shift`, rounded down; nil beyond `Int64`.
@@ -156,8 +158,23 @@ struct DecimalText {
         return scaled(bytes, by: 0)
     }
 
-    /// Appends the number as plain digits, without exponent or needless zeros.
-    func appendText(_ bytes: Span<UInt8>, to out: inout [UInt8]) {
+    /// Appends the number as plain digits, without exponent or needless zeros, and one byte behind it.
+    @inline(__always)
+    func appendText(_ bytes: Span<UInt8>, then next: UInt8, to out: inout RowWriter) {
+        if exponent == 0 && !isZero {
+            out.append(bytes, isNegative ? digits &- 1 : digits, max(last &+ 1, point), then: next)
+        } else {
+            appendWrittenOut(bytes, to: &out)
+            out.append(next)
+        }
+    }
+
+    func appendText(_ bytes: Span<UInt8>, to out: inout RowWriter) {
+        appendText(bytes, then: 0, to: &out)
+        out.truncate(to: out.count - 1)
+    }
+
+    private func appendWrittenOut(_ bytes: Span<UInt8>, to out: inout RowWriter) {
         guard !isZero else {
             out.append(0x30)
             return
@@ -181,6 +198,3 @@ struct DecimalText {
         }
     }
 }
-
-/// The quotient rounded towards minus infinity.
-func floorDivide(_ a: Int, _ b: Int) -> Int { a >= 0 ? a / b : -((b - 1 - a) / b) }

@@ -16,5 +16,10 @@ package struct DecodeLimits: Hashable, Sendable {
     /// Bytes of any other text column: a key column must fit into an index entry (2,704 bytes).
     package var textBytes = 512
 
+    /// The first year of event time: before it there was no market.
+    package var earliestYear = 2009
+    /// How far an event time may lie behind the stream time of its message: clocks differ, not by more than this.
+    package var maxAhead = Duration.seconds(86_400)
+
     package init() {}
 }

@@ -1,34 +1,30 @@
 /// A record type compiled for decoding: every key a number, every column a list of numbers.
 ///
-/// Classes, because a message hands them around and a struct of many arrays costs a retain for each.
+/// A class, because a message hands it around and a struct of many arrays costs a retain for each; what it says of a
+/// column is numbers only, because a row reads all of them.
 final class DecodePlan: Sendable {
     struct Pattern: Sendable {
         let first: [UInt8]
         let variant: Int?
         let mistakesOptions: Bool
     }
-    /// What a column's value must be, its words as bytes.
-    enum Rule: Sendable { case any, nonNegative, oneOf([[UInt8]]) }
+    /// What a column's value must be, words by their place in `vocabularies`.
+    enum Rule: Sendable { case any, nonNegative, oneOf(Int) }
     enum Source: Sendable {
-        /// Slots per variant (one list where there are none); `spills` sends what is not taken to `extra`.
-        case slots([[Int]], spills: Bool)
+        /// The place of its keys in `lists`, of the first variant's where they depend on it; `spills` sends what is not
+        /// taken to `extra`.
+        case slots(list: Int, perVariant: Bool, spills: Bool)
         case levels(slot: Int, side: Int, Column.Half)
         case variant
     }
-    final class ColumnPlan: Sendable {
-        let name: String
+    struct ColumnPlan: Sendable {
+        let index: Int
+        /// Its place among the own columns of the natural key, −1 where it is not one of them.
+        let keyPlace: Int
         let kind: Column.Kind
         let isNullable: Bool
         let rule: Rule
         let source: Source
-
-        init(_ column: Column, source: Source) {
-            name = column.name
-            kind = column.kind
-            isNullable = column.isNullable
-            rule = DecodePlan.rule(column.rule)
-            self.source = source
-        }
     }
     /// Slots of the keys that every type has.
     enum Common { static let exchange = 0, marketType = 1, symbol = 2, dataType = 3, published = 4, timestamp = 5 }
@@ -38,6 +34,13 @@ final class DecodePlan: Sendable {
     let patterns: [Pattern]
     let variants: [[UInt8]]
     let columns: [ColumnPlan]
+    let vocabularies: [[[UInt8]]]
+    /// The slots of all columns, one column after the other, best first.
+    let slots: [Int]
+    /// Which of `slots` belong together.
+    let lists: [Range<Int>]
+    /// The lists whose columns take one value and spill the others.
+    let spilling: [Range<Int>]
     /// Slots of the event time, best first, without `ts_ms` and `timestamp`.
     let eventTime: [Int]
     /// Per variant the slots of the other variants' keys.
@@ -46,6 +49,8 @@ final class DecodePlan: Sendable {
     let provenance: [Int]
     let keys: KeyTable
     let sideCount: Int
+    /// The side of an order book that a slot holds, −1 for other slots.
+    let sideOfSlot: [Int]
     let columnCount: Int
     let identity: RowIdentity
     /// The type's values of `data_type` as collectors write them and in one spelling, and the variant each names.
@@ -59,14 +64,22 @@ final class DecodePlan: Sendable {
             return names.count - 1
         }
         let variantNames = Self.variantNames(type)
-        var sides: [String] = []
-        columns = type.columns.map { column in
+        var layout = Layout()
+        columns = type.columns.enumerated().map { index, column in
             ColumnPlan(
-                column,
-                source: Self.source(column.source, variants: variantNames, sides: &sides, slot: slot)
+                index: index,
+                keyPlace: type.key.firstIndex(of: column.name) ?? -1,
+                kind: column.kind,
+                isNullable: column.isNullable,
+                rule: layout.rule(column.rule),
+                source: layout.source(column.source, variants: variantNames, slot: slot)
             )
         }
-        foreignSlots = Self.foreign(columns, variants: variantNames.count)
+        (vocabularies, slots, lists) = (layout.vocabularies, layout.slots, layout.lists)
+        spilling = columns.compactMap { column in
+            if case .slots(let list, _, spills: true) = column.source { layout.lists[list] } else { nil }
+        }
+        foreignSlots = layout.foreign(columns, variants: variantNames.count)
         eventTime = type.eventTimeKeys.map(slot)
         let taken = names.count
         provenance = (RecordType.provenanceKeys + provenanceKeys).map(slot).filter { $0 >= taken }
@@ -82,7 +95,10 @@ final class DecodePlan: Sendable {
         dataTypes = written + written.map { (name: Self.spelling($0.name), variant: $0.variant) }
         variants = variantNames.map { Array($0.utf8) }
         keys = KeyTable(names)
-        sideCount = sides.count
+        sideCount = layout.sides.count
+        var sideOfSlot = Array(repeating: -1, count: names.count)
+        for case .levels(let slot, let side, _) in columns.map(\.source) { sideOfSlot[slot] = side }
+        self.sideOfSlot = sideOfSlot
         columnCount = type.allColumns.count
         identity = RowIdentity(type: type)
         self.type = type
@@ -97,40 +113,8 @@ final class DecodePlan: Sendable {
         return names.filter { $0 != "unspecified" } + ["unspecified"]
     }
 
-    fileprivate static func rule(_ rule: Column.Rule) -> Rule {
-        switch rule {
-        case .any: .any
-        case .nonNegative: .nonNegative
-        case .oneOf(let words): .oneOf(words.map { Array($0.utf8) })
-        }
-    }
-
-    private static func source(
-        _ source: Column.Source,
-        variants: [String],
-        sides: inout [String],
-        slot: (String) -> Int
-    ) -> Source {
-        switch source {
-        case .keys(let names): return .slots([names.map(slot)], spills: false)
-        case .firstOf(let names): return .slots([names.map(slot)], spills: true)
-        case .variant: return .variant
-        case .variantKeys(let names):
-            return .slots(variants.map { (names[$0] ?? []).map(slot) }, spills: false)
-        case .levels(let name, let half):
-            if !sides.contains(name) { sides.append(name) }
-            return .levels(slot: slot(name), side: sides.firstIndex(of: name) ?? 0, half)
-        }
-    }
-
-    private static func foreign(_ columns: [ColumnPlan], variants: Int) -> [[Int]] {
-        var own = Array(repeating: Set<Int>(), count: variants)
-        for case .slots(let lists, _) in columns.map(\.source) where lists.count == variants {
-            for index in lists.indices { own[index].formUnion(lists[index]) }
-        }
-        let all = own.reduce(into: Set<Int>()) { $0.formUnion($1) }
-        return own.map { all.subtracting($0).sorted() }
-    }
+    /// The name of a column, for messages to people.
+    func name(_ column: ColumnPlan) -> String { type.columns[column.index].name }
 
     /// The pattern whose first token this is.
     func pattern(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
@@ -179,5 +163,59 @@ final class DecodePlan: Sendable {
         guard word.count == end - start else { return false }
         for index in word.indices where word[index] != bytes[start + index] { return false }
         return true
+    }
+}
+
+/// The lists of a plan while its columns are laid out one after the other.
+private struct Layout {
+    var vocabularies: [[[UInt8]]] = []
+    var slots: [Int] = []
+    var lists: [Range<Int>] = []
+    /// Keys of the sides of an order book.
+    var sides: [String] = []
+
+    mutating func rule(_ rule: Column.Rule) -> DecodePlan.Rule {
+        switch rule {
+        case .any: return .any
+        case .nonNegative: return .nonNegative
+        case .oneOf(let words):
+            vocabularies.append(words.map { Array($0.utf8) })
+            return .oneOf(vocabularies.count - 1)
+        }
+    }
+
+    mutating func source(
+        _ source: Column.Source,
+        variants: [String],
+        slot: (String) -> Int
+    ) -> DecodePlan.Source {
+        switch source {
+        case .keys(let names): return list(names.map(slot), spills: false)
+        case .firstOf(let names): return list(names.map(slot), spills: true)
+        case .variant: return .variant
+        case .variantKeys(let names):
+            let first = lists.count
+            for variant in variants { _ = list((names[variant] ?? []).map(slot), spills: false) }
+            return .slots(list: first, perVariant: true, spills: false)
+        case .levels(let name, let half):
+            if !sides.contains(name) { sides.append(name) }
+            return .levels(slot: slot(name), side: sides.firstIndex(of: name) ?? 0, half)
+        }
+    }
+
+    private mutating func list(_ found: [Int], spills: Bool) -> DecodePlan.Source {
+        lists.append(slots.count..<slots.count + found.count)
+        slots += found
+        return .slots(list: lists.count - 1, perVariant: false, spills: spills)
+    }
+
+    /// Per variant the slots of the other variants' keys.
+    func foreign(_ columns: [DecodePlan.ColumnPlan], variants: Int) -> [[Int]] {
+        var own = Array(repeating: Set<Int>(), count: variants)
+        for case .slots(let list, perVariant: true, _) in columns.map(\.source) {
+            for index in own.indices { own[index].formUnion(slots[lists[list + index]]) }
+        }
+        let all = own.reduce(into: Set<Int>()) { $0.formUnion($1) }
+        return own.map { all.subtracting($0).sorted() }
     }
 }

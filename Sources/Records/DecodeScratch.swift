@@ -10,7 +10,7 @@ struct DecodeScratch: Sendable {
         let key: JSONValue
         let value: JSONValue
     }
-    /// One side of an order book as the elements of two `numeric[]`.
+    /// One side of an order book as the texts of two lists of decimals.
     struct Side: Sendable {
         var stamp: UInt64 = 0
         var count = 0
@@ -19,53 +19,56 @@ struct DecodeScratch: Sendable {
     }
 
     var stamp: UInt64 = 0
+    /// Whose memory this is: what another decoder found out is of no use.
+    private var plan: DecodePlan?
     var slots: [Slot] = []
+    /// The slot of the key that stood at each place of the message before, −1 where it was not known.
+    var order: [Int] = []
+    var series = SeriesCache()
+    /// The words of the current message that say of which series it is.
+    var told = RowWriter()
     var unmapped: [Member] = []
     var sides: [Side] = []
-    /// The tuple under construction, its fields, its natural key.
+    /// The tuple under construction, and its natural key.
     var row = RowWriter()
-    var fields: [CopyRowReader.Field] = []
     var key = RowWriter()
+    /// The fields of the own columns that the key has, in its order.
+    var keyFields: [CopyRowReader.Field] = []
     /// The subject's exchange and symbol, normalised.
     var subject = RowWriter()
     /// A value that is read only to be checked or compared.
     var other = RowWriter()
 
     /// Forgets the message before.
-    mutating func begin(slots slotCount: Int, sides sideCount: Int) {
+    mutating func begin(_ plan: DecodePlan) {
+        if self.plan !== plan { self = DecodeScratch(plan) }
         stamp += 1
-        while slots.count < slotCount { slots.append(Slot()) }
-        while sides.count < sideCount { sides.append(Side()) }
         unmapped.removeAll(keepingCapacity: true)
-        fields.removeAll(keepingCapacity: true)
         row.removeAll()
         key.removeAll()
         subject.removeAll()
+        told.removeAll()
+    }
+
+    init() {}
+
+    private init(_ plan: DecodePlan) {
+        self.plan = plan
+        slots = Array(repeating: Slot(), count: plan.keys.count)
+        sides = Array(repeating: Side(), count: plan.sideCount)
+        keyFields = Array(repeating: CopyRowReader.Field(start: 0, length: -1), count: plan.type.key.count)
     }
 
     /// The value of a key that is present and not null.
+    @inline(__always)
     func value(_ slot: Int) -> JSONValue? {
         guard slots[slot].stamp == stamp, slots[slot].value.kind != .null else { return nil }
         return slots[slot].value
     }
 
-    /// Writes one field and notes it.
-    mutating func field(_ write: (inout RowWriter) -> Void) {
-        let start = row.count
-        write(&row)
-        endField(from: start)
-    }
-
-    /// Writes the natural key of the row's fields.
-    mutating func appendKey(_ identity: RowIdentity) throws(CopyRowError) {
-        let bytes = row.storage
-        let fields = self.fields
-        try identity.appendKey(of: fields, in: bytes.span, to: &key)
-    }
-
-    /// Notes the field that was just written, its length included.
-    mutating func endField(from start: Int) {
+    /// Notes a field of the key, which begins with its length at `start` and ends the row.
+    mutating func noteKeyField(_ place: Int, from start: Int) {
         let length = CopyRowReader.int32(row.storage.span, start)
-        fields.append(CopyRowReader.Field(start: start + 4, length: Int(length)))
+        keyFields[place] = CopyRowReader.Field(start: start + 4, length: Int(length))
     }
 }

@@ -12,24 +12,25 @@ struct EventTimeReader {
     /// The stream time.
     let latest: Timestamp
 
-    private static let earliest = Timestamp(milliseconds: 1_230_768_000_000)
-    private static let day: Int64 = 86_400_000_000
-
     /// The type's own key, else `ts_ms`, else `timestamp`; every one that is present must parse.
     func read(_ payload: Span<UInt8>, _ scratch: DecodeScratch) throws(DecodeError) -> Result {
         var own: Timestamp?
         for slot in plan.eventTime {
             guard let value = scratch.value(slot) else { continue }
-            let time = try inWindow(value, plan.keys.name(slot), payload)
+            let time = try inWindow(value, slot, payload)
             guard own?.agrees(with: time) ?? true else {
                 throw DecodeError(.aliasesDisagree, at: value.start, "the event time is told twice, differently")
             }
             own = own ?? time
         }
         var published: Timestamp?
-        if let value = scratch.value(DecodePlan.Common.published) { published = try inWindow(value, "ts_ms", payload) }
+        if let value = scratch.value(DecodePlan.Common.published) {
+            published = try inWindow(value, DecodePlan.Common.published, payload)
+        }
         var stamp: Timestamp?
-        if let value = scratch.value(DecodePlan.Common.timestamp) { stamp = try inWindow(value, "timestamp", payload) }
+        if let value = scratch.value(DecodePlan.Common.timestamp) {
+            stamp = try inWindow(value, DecodePlan.Common.timestamp, payload)
+        }
         if let ts = own ?? published { return Result(ts: ts, published: published, usedTimestamp: false) }
         guard let ts = stamp else { throw DecodeError(.missingTime, "no event time") }
         return Result(ts: ts, published: nil, usedTimestamp: true)
@@ -37,12 +38,16 @@ struct EventTimeReader {
 
     private func inWindow(
         _ value: JSONValue,
-        _ name: String,
+        _ slot: Int,
         _ payload: Span<UInt8>
     ) throws(DecodeError) -> Timestamp {
-        let time = try encoder.timestamp(value, name, payload)
-        guard time >= Self.earliest, time <= latest.advanced(byMicros: Self.day) else {
-            throw DecodeError(.timeOutOfRange, at: value.start, "\(name) is before 2009 or after the stream time")
+        guard let time = try encoder.timestamp(value, payload) else {
+            throw FieldEncoder.notATime(value, plan.keys.name(slot))
+        }
+        guard time >= encoder.earliest, time <= latest.advanced(byMicros: encoder.maxAheadMicros) else {
+            let year = encoder.limits.earliestYear
+            let detail = "\(plan.keys.name(slot)) is before \(year) or too far after the stream time"
+            throw DecodeError(.timeOutOfRange, at: value.start, detail)
         }
         return time
     }

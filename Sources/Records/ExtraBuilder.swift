@@ -6,12 +6,10 @@ struct ExtraBuilder {
 
     func append(
         _ payload: Span<UInt8>,
-        variant: Int,
         usedTimestamp: Bool,
         to scratch: inout DecodeScratch
     ) throws(DecodeError) {
-        let start = scratch.row.count
-        let object = try build(payload, variant, usedTimestamp, scratch)
+        let object = try build(payload, usedTimestamp, scratch)
         if object.isEmpty {
             scratch.row.appendNull()
         } else {
@@ -19,13 +17,11 @@ struct ExtraBuilder {
             scratch.row.append(1)
             scratch.row.append(contentsOf: object)
         }
-        scratch.endField(from: start)
     }
 
     /// Empty where there is nothing to say.
     private func build(
         _ payload: Span<UInt8>,
-        _ variant: Int,
         _ usedTimestamp: Bool,
         _ scratch: DecodeScratch
     ) throws(DecodeError) -> [UInt8] {
@@ -33,11 +29,7 @@ struct ExtraBuilder {
         if !usedTimestamp, scratch.value(DecodePlan.Common.timestamp) != nil {
             slots.append(DecodePlan.Common.timestamp)
         }
-        for column in plan.columns.indices {
-            if case .slots(let lists, spills: true) = plan.columns[column].source {
-                slots += (lists.count > 1 ? lists[variant] : lists[0]).filter { scratch.value($0) != nil }.dropFirst()
-            }
-        }
+        for list in plan.spilling { slots += plan.slots[list].filter { scratch.value($0) != nil }.dropFirst() }
         if keepProvenance { slots += plan.provenance.filter { scratch.value($0) != nil } }
         guard !slots.isEmpty || !scratch.unmapped.isEmpty else { return [] }
         return try object(payload, slots, scratch)

@@ -1,10 +1,22 @@
 /// One JSON value → one field of a COPY tuple, exact or refused.
 struct FieldEncoder: Sendable {
+    let plan: DecodePlan
     let limits: DecodeLimits
+    /// No time is before this: never 1970.
+    let earliest: Timestamp
+    /// How far an event time may lie behind the stream time.
+    let maxAheadMicros: Int64
 
-    /// Times other than the event time: never 1970, never beyond what an instrument's life explains.
-    private static let earliest = Timestamp(milliseconds: 1_230_768_000_000)
+    /// Times other than the event time: never beyond what an instrument's life explains.
     private static let tenYears: Int64 = 3_652 * 86_400_000_000
+
+    init(plan: DecodePlan, limits: DecodeLimits) {
+        self.plan = plan
+        self.limits = limits
+        let day = CivilDate(year: Int64(limits.earliestYear), month: 1, day: 1)
+        earliest = Timestamp(milliseconds: (day?.daysSince1970 ?? 0) * 86_400_000)
+        maxAheadMicros = limits.maxAhead.components.seconds * 1_000_000
+    }
 
     /// Appends the field; `now` is the stream time.
     func append(
@@ -15,18 +27,21 @@ struct FieldEncoder: Sendable {
         to out: inout RowWriter
     ) throws(DecodeError) {
         switch column.kind {
-        case .decimal: try appendDecimal(value, column, payload, to: &out)
+        case .decimal:
+            let start = out.beginField()
+            try appendDecimal(value, column, payload, as: .numeric, to: &out)
+            out.endField(start)
         case .text: try appendText(value, column, payload, to: &out)
-        case .integer: out.appendInteger(try integer(value, column.name, payload))
+        case .integer: out.appendInteger(try integer(value, column, payload))
         case .boolean:
             guard value.kind == .true || value.kind == .false else {
-                throw Self.wrongKind(value, column.name, "true or false")
+                throw Self.wrongKind(value, plan.name(column), "true or false")
             }
             out.appendBoolean(value.kind == .true)
         case .timestamp:
-            let time = try timestamp(value, column.name, payload)
-            guard time >= Self.earliest, time <= now.advanced(byMicros: Self.tenYears) else {
-                throw DecodeError(.timeOutOfRange, at: value.start, "\(column.name) is out of range")
+            guard let time = try timestamp(value, payload) else { throw Self.notATime(value, plan.name(column)) }
+            guard time >= earliest, time <= now.advanced(byMicros: Self.tenYears) else {
+                throw DecodeError(.timeOutOfRange, at: value.start, "\(plan.name(column)) is out of range")
             }
             out.appendTimestamp(time)
         case .decimals: try appendDecimals(value, column, payload, to: &out)
@@ -38,42 +53,45 @@ struct FieldEncoder: Sendable {
         }
     }
 
+    private enum DecimalForm { case numeric, listElement }
+
+    /// Appends a number without a field's length: a `numeric`, or its text and a comma.
     private func appendDecimal(
         _ value: JSONValue,
         _ column: DecodePlan.ColumnPlan,
         _ payload: Span<UInt8>,
+        as form: DecimalForm,
         to out: inout RowWriter
     ) throws(DecodeError) {
         guard value.kind == .number || value.kind == .string else {
-            throw Self.wrongKind(value, column.name, "a decimal number")
+            throw Self.wrongKind(value, plan.name(column), "a decimal number")
         }
-        let start = out.beginField()
-        if value.isEscaped {
+        do throws(DecodeError) {
+            guard value.isEscaped else {
+                return try append(payload, value.start, value.end, column, as: form, to: &out)
+            }
             let text = try JSONCanonical.text(payload, value)
-            try appendNumeric(text.span, 0, text.count, column, at: value.start, to: &out)
-        } else {
-            try appendNumeric(payload, value.start, value.end, column, at: value.start, to: &out)
+            try append(text.span, 0, text.count, column, as: form, to: &out)
+        } catch {
+            throw DecodeError(error.reason, at: value.start, "\(plan.name(column)): \(error.detail)")
         }
-        out.endField(start)
     }
 
-    /// Appends the bytes of a `numeric`, without the field's length.
-    private func appendNumeric(
+    private func append(
         _ bytes: Span<UInt8>,
         _ start: Int,
         _ end: Int,
         _ column: DecodePlan.ColumnPlan,
-        at offset: Int,
+        as form: DecimalForm,
         to out: inout RowWriter
     ) throws(DecodeError) {
-        do throws(DecodeError) {
-            let decimal = try DecimalText(bytes, start, end, digits: limits.digits)
-            if case .nonNegative = column.rule, decimal.isNegative {
-                throw DecodeError(.negativeNumber, at: offset, "cannot be negative")
-            }
-            decimal.appendNumeric(bytes, to: &out)
-        } catch {
-            throw DecodeError(error.reason, at: offset, "\(column.name): \(error.detail)")
+        let decimal = try DecimalText(bytes, start, end, digits: limits.digits)
+        if case .nonNegative = column.rule, decimal.isNegative {
+            throw DecodeError(.negativeNumber, "cannot be negative")
+        }
+        switch form {
+        case .numeric: decimal.appendNumeric(bytes, to: &out)
+        case .listElement: decimal.appendText(bytes, then: PackedDecimals.comma, to: &out)
         }
     }
 
@@ -83,7 +101,7 @@ struct FieldEncoder: Sendable {
         _ payload: Span<UInt8>,
         to out: inout RowWriter
     ) throws(DecodeError) {
-        guard value.kind == .string else { throw Self.wrongKind(value, column.name, "text") }
+        guard value.kind == .string else { throw Self.wrongKind(value, plan.name(column), "text") }
         let start = out.beginField()
         if value.isEscaped {
             out.append(contentsOf: try JSONCanonical.text(payload, value))
@@ -92,25 +110,32 @@ struct FieldEncoder: Sendable {
         }
         let length = out.count - start
         guard length > 0 || column.isNullable else {
-            throw DecodeError(.missingValue, at: value.start, "\(column.name) is empty")
+            throw DecodeError(.missingValue, at: value.start, "\(plan.name(column)) is empty")
         }
         guard length <= limits.textBytes else {
-            throw DecodeError(.textTooLong, at: value.start, "\(column.name) has more than \(limits.textBytes) bytes")
+            let detail = "\(plan.name(column)) has more than \(limits.textBytes) bytes"
+            throw DecodeError(.textTooLong, at: value.start, detail)
         }
-        if case .oneOf(let words) = column.rule {
+        if case .oneOf(let vocabulary) = column.rule {
             out.lowercase(from: start)
-            for word in words where DecodePlan.equal(word, out.storage.span, start, out.count) {
+            for word in plan.vocabularies[vocabulary] where DecodePlan.equal(word, out.storage.span, start, out.count) {
                 out.endField(start)
                 return
             }
-            throw DecodeError(.valueNotAllowed, at: value.start, "\(column.name) is outside its vocabulary")
+            throw DecodeError(.valueNotAllowed, at: value.start, "\(plan.name(column)) is outside its vocabulary")
         }
         out.endField(start)
     }
 
     /// Exact, also of an integral float or an exponent.
-    private func integer(_ value: JSONValue, _ name: String, _ payload: Span<UInt8>) throws(DecodeError) -> Int64 {
-        guard value.kind == .number || value.kind == .string else { throw Self.wrongKind(value, name, "an integer") }
+    private func integer(
+        _ value: JSONValue,
+        _ column: DecodePlan.ColumnPlan,
+        _ payload: Span<UInt8>
+    ) throws(DecodeError) -> Int64 {
+        guard value.kind == .number || value.kind == .string else {
+            throw Self.wrongKind(value, plan.name(column), "an integer")
+        }
         var result: Int64?
         if value.isEscaped {
             let text = try JSONCanonical.text(payload, value)
@@ -119,39 +144,37 @@ struct FieldEncoder: Sendable {
             result = try DecimalText(payload, value.start, value.end, digits: limits.digits).integer(payload)
         }
         guard let result else {
-            throw DecodeError(.invalidInteger, at: value.start, "\(name) is not an integer of 64 bits")
+            throw DecodeError(.invalidInteger, at: value.start, "\(plan.name(column)) is not an integer of 64 bits")
         }
         return result
     }
 
-    /// A time in any form of the wire: a number of seconds to nanoseconds, its digits as text, or ISO 8601.
-    func timestamp(_ value: JSONValue, _ name: String, _ payload: Span<UInt8>) throws(DecodeError) -> Timestamp {
-        guard value.kind == .number || value.kind == .string else { throw Self.wrongKind(value, name, "a time") }
-        if value.isEscaped {
-            let text = try JSONCanonical.text(payload, value)
-            return try timestamp(text.span, 0, text.count, name, at: value.start)
-        }
-        return try timestamp(payload, value.start, value.end, name, at: value.start)
+    /// A time in any form of the wire: a number of seconds to nanoseconds, its digits as text, or ISO 8601; nil for
+    /// what is none.
+    func timestamp(_ value: JSONValue, _ payload: Span<UInt8>) throws(DecodeError) -> Timestamp? {
+        guard value.kind == .number || value.kind == .string else { return nil }
+        guard value.isEscaped else { return timestamp(payload, value.start, value.end) }
+        let text = try JSONCanonical.text(payload, value)
+        return timestamp(text.span, 0, text.count)
     }
 
-    private func timestamp(
-        _ bytes: Span<UInt8>,
-        _ start: Int,
-        _ end: Int,
-        _ name: String,
-        at offset: Int
-    ) throws(DecodeError) -> Timestamp {
+    private func timestamp(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Timestamp? {
         if let time = Timestamp(digits: bytes, start, end) { return time }
         // ISO 8601 has its first hyphen after four digits.
         if end - start > 4, bytes[start + 4] == 0x2D, bytes[start] != 0x2D {
-            if let time = Timestamp(iso8601: bytes, start, end) { return time }
-        } else {
-            do throws(DecodeError) {
-                let number = try DecimalText(bytes, start, end, digits: limits.digits)
-                if let time = Timestamp(number: number, bytes) { return time }
-            } catch { /* no number either: said below, of the time that it should be */  }
+            return Timestamp(iso8601: bytes, start, end)
         }
-        throw DecodeError(.invalidTime, at: offset, "\(name) is not a time")
+        do throws(DecodeError) {
+            return Timestamp(number: try DecimalText(bytes, start, end, digits: limits.digits), bytes)
+        } catch {
+            // No number either; the caller says of what time.
+            return nil
+        }
+    }
+
+    static func notATime(_ value: JSONValue, _ name: String) -> DecodeError {
+        guard value.kind == .number || value.kind == .string else { return wrongKind(value, name, "a time") }
+        return DecodeError(.invalidTime, at: value.start, "\(name) is not a time")
     }
 
     private func appendDecimals(
@@ -160,53 +183,27 @@ struct FieldEncoder: Sendable {
         _ payload: Span<UInt8>,
         to out: inout RowWriter
     ) throws(DecodeError) {
-        guard value.kind == .array else { throw Self.wrongKind(value, column.name, "a list of decimal numbers") }
+        guard value.kind == .array else { throw Self.wrongKind(value, plan.name(column), "a list of decimal numbers") }
         var scanner = JSONScanner(at: value.start, depth: limits.depth)
-        let start = out.beginField()
-        let header = NumericArray.begin(&out)
+        var list = RowWriter()
         var count = 0
         if try scanner.begin(0x5B, payload) {
             repeat {
                 count += 1
                 guard count <= limits.levels else {
-                    throw DecodeError(.tooManyLevels, at: value.start, "\(column.name) has too many elements")
+                    throw DecodeError(.tooManyLevels, at: value.start, "\(plan.name(column)) has too many elements")
                 }
-                try appendDecimal(try scanner.value(payload), column, payload, to: &out)
+                try appendDecimal(try scanner.value(payload), column, payload, as: .listElement, to: &list)
             } while try scanner.more(0x5D, payload)
         }
-        NumericArray.end(header, count: count, &out)
+        // The comma that nothing follows.
+        if count > 0 { list.truncate(to: list.count - 1) }
+        let start = out.beginField()
+        PackedDecimals.append(list, to: &out)
         out.endField(start)
     }
 
     static func wrongKind(_ value: JSONValue, _ name: String, _ expected: String) -> DecodeError {
         DecodeError(.wrongKind, at: value.start, "\(name) is not \(expected)")
-    }
-}
-
-/// The header of a `numeric[]` of one dimension.
-///
-/// Source: PostgreSQL 15, src/backend/utils/adt/arrayfuncs.c, array_recv
-enum NumericArray {
-    private static let elementType: Int32 = 1_700
-
-    /// Appends a header; returns where it stands.
-    static func begin(_ out: inout RowWriter) -> Int {
-        let header = out.count
-        out.append32(1)
-        out.append32(0)
-        out.append32(elementType)
-        out.append32(0)
-        out.append32(1)
-        return header
-    }
-
-    /// Fills in the number of elements; an empty array has no dimension.
-    static func end(_ header: Int, count: Int, _ out: inout RowWriter) {
-        guard count > 0 else {
-            out.truncate(to: header + 12)
-            out.patch32(0, at: header)
-            return
-        }
-        out.patch32(count, at: header + 12)
     }
 }

@@ -69,7 +69,10 @@ struct JSONCanonical {
             switch value.kind {
             case .string: Self.append(text: try Self.text(bytes, value), to: &out)
             case .number:
-                try DecimalText(bytes, value.start, value.end, digits: digits).appendText(bytes, to: &out)
+                var text = RowWriter()
+                let decimal = try DecimalText(bytes, value.start, value.end, digits: digits)
+                decimal.appendText(bytes, to: &text)
+                out.append(contentsOf: text.bytes)
             default: for index in value.start..<value.end { out.append(bytes[index]) }
             }
         }

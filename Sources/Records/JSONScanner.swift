@@ -26,7 +26,15 @@ struct JSONScanner {
         self.depth = depth
     }
 
+    @inline(__always)
     mutating func skipSpace(_ bytes: Span<UInt8>) {
+        // Collectors write none, so one comparison is the rule.
+        if position < bytes.count, bytes[position] > 0x20 { return }
+        skipWhiteSpace(bytes)
+    }
+
+    @inline(never)
+    private mutating func skipWhiteSpace(_ bytes: Span<UInt8>) {
         while position < bytes.count {
             switch bytes[position] {
             case 0x20, 0x0A, 0x0D, 0x09: position += 1
@@ -36,6 +44,7 @@ struct JSONScanner {
     }
 
     /// The next byte that is not white space; 0 at the end.
+    @inline(__always)
     mutating func peek(_ bytes: Span<UInt8>) -> UInt8 {
         skipSpace(bytes)
         return position < bytes.count ? bytes[position] : 0
@@ -48,6 +57,7 @@ struct JSONScanner {
     }
 
     /// Enters an object or array; true when it has a first member.
+    @inline(__always)
     mutating func begin(_ open: UInt8, _ bytes: Span<UInt8>) throws(DecodeError) -> Bool {
         guard peek(bytes) == open else { throw failure("an object or an array is expected") }
         guard depth > 0 else { throw DecodeError(.tooDeep, at: position, "nested too deep") }
@@ -60,6 +70,7 @@ struct JSONScanner {
     }
 
     /// After a member: true when another follows, false when `close` ended the container.
+    @inline(__always)
     mutating func more(_ close: UInt8, _ bytes: Span<UInt8>) throws(DecodeError) -> Bool {
         switch peek(bytes) {
         case 0x2C:
@@ -75,12 +86,18 @@ struct JSONScanner {
     }
 
     /// A member's key and the colon after it.
+    @inline(__always)
     mutating func key(_ bytes: Span<UInt8>) throws(DecodeError) -> JSONValue {
         guard peek(bytes) == 0x22 else { throw failure("a key is expected") }
         let key = try string(bytes)
+        try colon(bytes)
+        return key
+    }
+
+    @inline(__always)
+    mutating func colon(_ bytes: Span<UInt8>) throws(DecodeError) {
         guard peek(bytes) == 0x3A else { throw failure("a colon is expected") }
         position += 1
-        return key
     }
 
     /// Any value, checked to its end.
@@ -152,7 +169,7 @@ struct JSONScanner {
 
     private mutating func digits(_ bytes: Span<UInt8>) throws(DecodeError) {
         let start = position
-        while position < bytes.count, bytes[position] &- 0x30 <= 9 { position += 1 }
+        position = bytes.endOfDigits(start, bytes.count)
         guard position > start else { throw failure("a digit is expected") }
     }
 
@@ -160,23 +177,19 @@ struct JSONScanner {
     mutating func string(_ bytes: Span<UInt8>) throws(DecodeError) -> JSONValue {
         let start = position + 1
         var isEscaped = false
-        var cursor = start
+        var cursor = bytes.endOfPlainText(start)
         while cursor < bytes.count {
-            let byte = bytes[cursor]
-            if byte == 0x22 {
+            switch bytes[cursor] {
+            case 0x22:
                 position = cursor + 1
                 return JSONValue(kind: .string, isEscaped: isEscaped, start: start, end: cursor)
-            }
-            if byte == 0x5C {
+            case 0x5C:
                 isEscaped = true
                 cursor = try Self.escape(bytes, cursor)
-            } else if byte < 0x20 {
-                throw DecodeError(.invalidJSON, at: cursor, "a control character inside a string")
-            } else if byte < 0x80 {
-                cursor += 1
-            } else {
-                cursor = try UTF8Sequence.end(bytes, cursor)
+            case 0..<0x20: throw DecodeError(.invalidJSON, at: cursor, "a control character inside a string")
+            default: cursor = try UTF8Sequence.end(bytes, cursor)
             }
+            cursor = bytes.endOfPlainText(cursor)
         }
         throw DecodeError(.invalidJSON, at: cursor, "a string without end")
     }

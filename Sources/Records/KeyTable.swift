@@ -1,7 +1,10 @@
 /// The keys a decoder knows, found by their bytes without hashing whole strings.
+///
+/// Messages of a lane have their keys in one order, so the key that stood at this place in the message before is tried
+/// first.
 struct KeyTable: Sendable {
     private let names: [[UInt8]]
-    /// The names one after the other, and where each begins; one place more than there are names.
+    /// The names in quotes, one after the other, and where each begins; one place more than there are names.
     private let text: [UInt8]
     private let starts: [Int]
     /// Slot by hash, −1 where free; collisions stand in the next free place.
@@ -9,8 +12,8 @@ struct KeyTable: Sendable {
 
     init(_ names: [String]) {
         self.names = names.map { Array($0.utf8) }
-        text = self.names.flatMap { $0 }
-        starts = self.names.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count) }
+        text = self.names.flatMap { [0x22] + $0 + [0x22] }
+        starts = self.names.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count + 2) }
         // Half of the places stay free at least, so that a search ends soon.
         var size = 256
         while size < 2 * names.count { size *= 2 }
@@ -25,6 +28,13 @@ struct KeyTable: Sendable {
 
     var count: Int { names.count }
 
+    /// Whether the key of `slot` stands at `offset`, quotes included; returns where it ends.
+    @inline(__always)
+    func end(of slot: Int, at offset: Int, in bytes: Span<UInt8>) -> Int? {
+        let key = text.span.extracting(starts[slot]..<starts[slot + 1])
+        return bytes.holds(key, at: offset) ? offset &+ key.count : nil
+    }
+
     /// The slot of the key `bytes[start..<end]`, nil for one that is not known.
     func slot(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
         guard start < end else { return nil }
@@ -38,11 +48,8 @@ struct KeyTable: Sendable {
     }
 
     private func equals(_ slot: Int, _ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
-        let from = starts[slot]
-        guard starts[slot + 1] - from == end - start else { return false }
-        let text = self.text.span
-        for index in 0..<end - start where text[from + index] != bytes[start + index] { return false }
-        return true
+        let name = text.span.extracting(starts[slot] + 1..<starts[slot + 1] - 1)
+        return name.count == end - start && bytes.holds(name, at: start)
     }
 
     /// The name of a slot, for messages to people.

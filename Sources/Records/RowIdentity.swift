@@ -76,6 +76,18 @@ package struct RowIdentity: Sendable {
         return reader
     }
 
+    /// Appends what the type's own columns, whose fields these are, add to the natural key.
+    func appendOwnKey(
+        of fields: [CopyRowReader.Field],
+        in rows: Span<UInt8>,
+        to out: inout RowWriter
+    ) throws(CopyRowError) {
+        for (place, field) in fields.enumerated() {
+            let kind = contentKinds[keyFields[RecordType.leading.count + place]]
+            try CanonicalField.append(kind, rows, field, to: &out)
+        }
+    }
+
     /// Appends the canonical natural key of the row with these fields.
     package func appendKey(
         of fields: [CopyRowReader.Field],
@@ -84,6 +96,9 @@ package struct RowIdentity: Sendable {
     ) throws(CopyRowError) {
         for index in keyFields { try CanonicalField.append(contentKinds[index], rows, fields[index], to: &out) }
     }
+
+    /// A number as bits that sort as it does: the sign flipped, so that negative numbers come first.
+    static func ordered(_ value: Int64) -> UInt64 { UInt64(bitPattern: value) ^ 1 << 63 }
 
     /// Appends the canonical content of the row with these fields: natural key, own columns, `extra`.
     package func appendContent(
@@ -113,8 +128,7 @@ private enum CanonicalField {
         switch kind {
         case .timestamp, .integer:
             guard field.length == 8 else { throw CopyRowError(at: field.start, "\(field.length) bytes, 8 expected") }
-            // The sign bit flipped: negative numbers then sort first.
-            out.append64(UInt64(bitPattern: CopyRowReader.int64(rows, field.start)) ^ 1 << 63)
+            out.append64(RowIdentity.ordered(CopyRowReader.int64(rows, field.start)))
         case .boolean:
             guard field.length == 1, rows[field.start] <= 1 else {
                 throw CopyRowError(at: field.start, "not a boolean")
@@ -127,7 +141,7 @@ private enum CanonicalField {
             out.append(rows, field.start, field.end)
             out.append(0)
         case .decimal: try appendNumeric(rows, field.start, field.length, to: &out)
-        case .decimals: try appendArray(rows, field, to: &out)
+        case .decimals: try appendList(rows, field, to: &out)
         case .json: try appendJSON(rows, field, to: &out)
         }
     }
@@ -161,7 +175,44 @@ private enum CanonicalField {
         out.append(rows, first, last)
     }
 
-    /// Number of elements, then each; lower bounds are not content.
+    /// Number of elements, then each, whether the list is packed, as stored, or a `numeric[]`, as read through a view.
+    private static func appendList(
+        _ rows: Span<UInt8>,
+        _ field: CopyRowReader.Field,
+        to out: inout RowWriter
+    ) throws(CopyRowError) {
+        guard field.length > 0, rows[field.start] == 0 else { return try appendPacked(rows, field, to: &out) }
+        try appendArray(rows, field, to: &out)
+    }
+
+    private static func appendPacked(
+        _ rows: Span<UInt8>,
+        _ field: CopyRowReader.Field,
+        to out: inout RowWriter
+    ) throws(CopyRowError) {
+        let list = PackedDecimals.text(rows, field.start, field.end)
+        let text = list.storage.span.extracting(0..<list.count)
+        let start = out.count
+        out.append32(0)
+        var number = RowWriter()
+        var count = 0
+        var position = 0
+        while position < text.count {
+            // 200,000: more digits than any `numeric` has.
+            guard let decimal = DecimalText(startingAt: position, of: text, digits: 200_000),
+                decimal.end == text.count || text[decimal.end] == PackedDecimals.comma, decimal.end != text.count - 1
+            else { throw CopyRowError(at: field.start, "not a list of decimals") }
+            number.removeAll()
+            decimal.appendNumeric(text, to: &number)
+            out.append(1)
+            try appendNumeric(number.storage.span, 0, number.count, to: &out)
+            count += 1
+            position = decimal.end + 1
+        }
+        out.patch32(count, at: start)
+    }
+
+    /// Lower bounds are not content.
     private static func appendArray(
         _ rows: Span<UInt8>,
         _ field: CopyRowReader.Field,

@@ -30,56 +30,101 @@ package struct RowWriter: Sendable {
         storage.append(contentsOf: repeatElement(0, count: max(more, storage.count, 256)))
     }
 
+    @inline(__always)
     package mutating func append(_ byte: UInt8) {
         ensure(1)
         storage[count] = byte
-        count += 1
+        count &+= 1
     }
 
     package mutating func append(contentsOf other: [UInt8]) { append(other.span, 0, other.count) }
 
-    package mutating func append(_ other: RowWriter) { append(other.storage.span, 0, other.count) }
+    /// Appends the low halves of the bytes of `text`, two to a byte; an odd one out is joined by the low half of
+    /// `filler`.
+    mutating func append(halvesOf text: RowWriter, filler: UInt8) {
+        let from = text.storage.span.extracting(0..<text.count)
+        var place = count
+        ensure(from.count / 2 + 8)
+        count += (from.count + 1) / 2
+        var out = storage.mutableSpan
+        var cursor = 0
+        while let word = from.word(cursor) {
+            // Four of the eight bytes mean something; the next word overwrites the others.
+            out.put(ByteWord.joinedHalves(word), at: place)
+            cursor &+= 8
+            place &+= 4
+        }
+        while cursor < from.count {
+            let next = cursor + 1 < from.count ? from[cursor + 1] : filler
+            out[place] = from[cursor] &<< 4 | next & 0x0F
+            cursor += 2
+            place += 1
+        }
+    }
 
     /// Copies `source[start..<end]`.
+    ///
+    /// Eight bytes at a time where the source has them: what is written past the end is of no meaning.
+    @inline(__always)
     package mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int) {
-        let part = source.extracting(start..<end)
-        ensure(part.count)
+        append(source, start, end, then: 0)
+        count &-= 1
+    }
+
+    /// Copies `source[start..<end]`, and one byte behind it.
+    @inline(__always)
+    mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int, then next: UInt8) {
+        precondition(start <= end, "a range does not end before it begins")
+        ensure(end &- start &+ 8)
+        var from = start
+        var to = count
+        let behind = to &+ (end &- start)
+        count = behind &+ 1
+        var out = storage.mutableSpan
+        while from < end, let eight = source.eight(from) {
+            out.put(eight, at: to)
+            from &+= 8
+            to &+= 8
+        }
+        while from < end {
+            out[to] = source[from]
+            from &+= 1
+            to &+= 1
+        }
+        out[behind] = next
+    }
+
+    @inline(__always)
+    package mutating func append16(_ value: Int16) { append(bigEndian: value.bigEndian) }
+
+    @inline(__always)
+    package mutating func append32(_ value: Int32) { append(bigEndian: value.bigEndian) }
+
+    @inline(__always)
+    package mutating func append64(_ value: UInt64) { append(bigEndian: value.bigEndian) }
+
+    @inline(__always)
+    private mutating func append<Value: FixedWidthInteger>(bigEndian value: Value) {
+        ensure(MemoryLayout<Value>.size)
         let place = count
+        count &+= MemoryLayout<Value>.size
         var out = storage.mutableSpan
-        for index in 0..<part.count { out[place + index] = part[index] }
-        count = place + part.count
-    }
-
-    @inline(__always)
-    package mutating func append16(_ value: Int16) {
-        ensure(2)
-        let end = count
-        var out = storage.mutableSpan
-        out[end] = UInt8(truncatingIfNeeded: value >> 8)
-        out[end + 1] = UInt8(truncatingIfNeeded: value)
-        count = end + 2
-    }
-
-    @inline(__always)
-    package mutating func append32(_ value: Int32) {
-        ensure(4)
-        Self.put32(value, at: count, in: &storage)
-        count += 4
-    }
-
-    @inline(__always)
-    package mutating func append64(_ value: UInt64) {
-        append32(Int32(truncatingIfNeeded: value >> 32))
-        append32(Int32(truncatingIfNeeded: value))
+        out.put(value, at: place)
     }
 
     /// A null field.
+    @inline(__always)
     package mutating func appendNull() { append32(-1) }
 
     /// A `bigint` field.
+    @inline(__always)
     package mutating func appendInteger(_ value: Int64) {
-        append32(8)
-        append64(UInt64(bitPattern: value))
+        ensure(12)
+        let place = count
+        count &+= 12
+        var out = storage.mutableSpan
+        out.put(Int32(8).bigEndian, at: place)
+        out.put(value.bigEndian, at: place &+ 4)
     }
 
     /// A `boolean` field.
@@ -98,6 +143,7 @@ package struct RowWriter: Sendable {
     }
 
     /// Leaves room for a field's length and says where its bytes begin; `endField` fills the length in.
+    @inline(__always)
     package mutating func beginField() -> Int {
         append32(0)
         return count
@@ -106,18 +152,11 @@ package struct RowWriter: Sendable {
     package mutating func endField(_ start: Int) { patch32(count - start, at: start - 4) }
 
     /// Overwrites the four bytes at `offset`.
+    @inline(__always)
     package mutating func patch32(_ value: Int, at offset: Int) {
         precondition(offset + 4 <= count, "only what is written can be overwritten")
-        Self.put32(Int32(truncatingIfNeeded: value), at: offset, in: &storage)
-    }
-
-    @inline(__always)
-    private static func put32(_ value: Int32, at offset: Int, in storage: inout [UInt8]) {
         var out = storage.mutableSpan
-        out[offset] = UInt8(truncatingIfNeeded: value >> 24)
-        out[offset + 1] = UInt8(truncatingIfNeeded: value >> 16)
-        out[offset + 2] = UInt8(truncatingIfNeeded: value >> 8)
-        out[offset + 3] = UInt8(truncatingIfNeeded: value)
+        out.put(Int32(truncatingIfNeeded: value).bigEndian, at: offset)
     }
 
     /// Folds ASCII letters from `start` on to lower case.
@@ -125,5 +164,23 @@ package struct RowWriter: Sendable {
         let end = count
         var out = storage.mutableSpan
         for index in start..<end where out[index] >= 0x41 && out[index] <= 0x5A { out[index] |= 0x20 }
+    }
+}
+
+extension MutableSpan<UInt8> {
+    /// Stores the bytes of `value` at `offset`, the lowest first; the compiler makes one store of it.
+    @inline(__always)
+    mutating func put<Value: FixedWidthInteger>(_ value: Value, at offset: Int) {
+        precondition(offset >= 0 && offset <= count &- MemoryLayout<Value>.size, "inside the span")
+        for index in 0..<MemoryLayout<Value>.size {
+            self[offset &+ index] = UInt8(truncatingIfNeeded: value &>> Value(truncatingIfNeeded: 8 &* index))
+        }
+    }
+
+    /// Stores eight bytes at `offset`.
+    @inline(__always)
+    mutating func put(_ eight: SIMD8<UInt8>, at offset: Int) {
+        precondition(offset >= 0 && offset <= count &- 8, "inside the span")
+        for index in 0..<8 { self[offset &+ index] = eight[index] }
     }
 }

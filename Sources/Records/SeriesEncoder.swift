@@ -26,7 +26,6 @@ struct SeriesEncoder {
         _ subject: SubjectName,
         to scratch: inout DecodeScratch
     ) throws(DecodeError) -> Bool {
-        let field = scratch.row.count
         let start = scratch.row.beginField()
         var saysDerivatives: Bool? = false
         if let value = try text(DecodePlan.Common.exchange, "exchange", scratch) {
@@ -45,7 +44,6 @@ struct SeriesEncoder {
             scratch.row.append(subjectBytes.span, 0, subject.exchangeEnd)
         }
         scratch.row.endField(start)
-        scratch.endField(from: field)
         return saysDerivatives ?? false
     }
 
@@ -55,7 +53,6 @@ struct SeriesEncoder {
         _ saysDerivatives: Bool,
         to scratch: inout DecodeScratch
     ) throws(DecodeError) {
-        let field = scratch.row.count
         let start = scratch.row.beginField()
         let told = subject.marketType
         var marketType = told ?? (saysDerivatives ? .perpetual : nil)
@@ -72,7 +69,6 @@ struct SeriesEncoder {
         guard let marketType else { throw DecodeError(.missingValue, "market_type is missing") }
         marketType.append(to: &scratch.row)
         scratch.row.endField(start)
-        scratch.endField(from: field)
     }
 
     private static func marketType(_ value: JSONValue, _ payload: Span<UInt8>) throws(DecodeError) -> MarketType? {
@@ -86,7 +82,6 @@ struct SeriesEncoder {
         _ subject: SubjectName,
         to scratch: inout DecodeScratch
     ) throws(DecodeError) {
-        let field = scratch.row.count
         let start = scratch.row.beginField()
         if let value = try text(DecodePlan.Common.symbol, "symbol", scratch) {
             let limit = limits.symbolLength
@@ -104,7 +99,6 @@ struct SeriesEncoder {
             scratch.row.append(subjectBytes.span, subject.exchangeEnd, scratch.subject.count)
         }
         scratch.row.endField(start)
-        scratch.endField(from: field)
     }
 
     /// What the payload says, from `start` in the row, is what the subject said.

@@ -82,10 +82,17 @@ extension Timestamp: CustomStringConvertible {
     init?(digits bytes: Span<UInt8>, _ start: Int, _ end: Int) {
         guard end > start, end - start <= 18 else { return nil }
         var value: Int64 = 0
-        for index in start..<end {
-            let digit = bytes[index] &- 0x30
+        var cursor = start
+        while end - cursor >= 8, let word = bytes.word(cursor) {
+            guard let number = ByteWord.number(word) else { return nil }
+            value = value &* 100_000_000 &+ number
+            cursor += 8
+        }
+        while cursor < end {
+            let digit = bytes[cursor] &- 0x30
             guard digit <= 9 else { return nil }
             value = value &* 10 &+ Int64(digit)
+            cursor += 1
         }
         switch Self.decimalsToMicros(value) {
         case 6: self.init(micros: value * 1_000_000)

@@ -19,6 +19,33 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("max_message_bytes", "2KiB", "1KiB - 1"), ("max_depth", "7", "513"), ("max_keys", "40", "31"),
+        ("max_digits", "41", "39"), ("max_levels", "8", "0"), ("max_symbol_length", "9", "257"),
+        ("max_text_bytes", "65", "2001"), ("earliest_year", "2020", "1969"), ("max_ahead", "5s", "367d"),
+    ])
+    func `every limit of a message has a key, and a bound of its own`(
+        _ key: String,
+        _ value: String,
+        _ beyond: String
+    ) throws {
+        let limits = try scratch.load(settings: ["ingest.\(key)=\(value)"]).configuration.ingest.limits
+        var expected = DecodeLimits()
+        switch key {
+        case "max_message_bytes": expected.messageBytes = 2_048
+        case "max_depth": expected.depth = 7
+        case "max_keys": expected.keys = 40
+        case "max_digits": expected.digits = 41
+        case "max_levels": expected.levels = 8
+        case "max_symbol_length": expected.symbolLength = 9
+        case "max_text_bytes": expected.textBytes = 65
+        case "earliest_year": expected.earliestYear = 2020
+        default: expected.maxAhead = .seconds(5)
+        }
+        #expect(limits == expected)
+        #expect(throws: ConfigurationError.self) { try scratch.load(settings: ["ingest.\(key)=\(beyond)"]) }
+    }
+
     @Test func `flags count over environment, over file, over defaults`() throws {
         let yaml = "hot:\n  batch:\n    rows: 1\n    bytes: 64KiB\n  retention: 1d\n"
         let loaded = try scratch.load(

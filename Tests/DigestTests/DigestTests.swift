@@ -128,6 +128,38 @@ struct DigestTests {
         #expect(try summary(type, padded) == summary(type, row))
     }
 
+    @Test(arguments: [
+        ("[]", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0xA4]),
+        // One dimension, no null, numeric, two elements from 1 on: 1.50 with its scale, and -20000.
+        (
+            "[1.5,-20000]",
+            [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 6, 0xA4, 0, 0, 0, 2, 0, 0, 0, 1]
+                + [0, 0, 0, 12, 0, 2, 0, 0, 0, 0, 0, 2, 0, 1, 0x13, 0x88]
+                + [0, 0, 0, 10, 0, 1, 0, 1, 0x40, 0, 0, 0, 0, 2]
+        ),
+    ])
+    func `a stored list and the array that a view makes of it are equal`(_ list: String, _ array: [UInt8]) throws {
+        let type = RecordType.testReading
+        let row = try rows(type, [0], ["weights": list])
+        var reader = CopyRowReader(type: type)
+        _ = try reader.next(in: row.span)
+        let weights = reader.fields[type.allColumns.firstIndex { $0.name == "weights" } ?? 0]
+        let read = row[..<(weights.start - 4)] + [0, 0, 0, UInt8(array.count)] + array + row[weights.end...]
+        #expect(try summary(type, Array(read)) == summary(type, row))
+        #expect(try summary(type, row) != summary(type, rows(type, [0], ["weights": "[1.5,-20001]"])))
+    }
+
+    @Test(arguments: [[0x1C], [0xAF], [0x1C, 0xCF], [0xC1], [0x1F, 0x1F], [0x01], [0xFF]] as [[UInt8]])
+    func `bytes that are no list of decimals are refused`(_ list: [UInt8]) throws {
+        let type = RecordType.testReading
+        let row = try rows(type, [0], ["weights": "[1]"])
+        var reader = CopyRowReader(type: type)
+        _ = try reader.next(in: row.span)
+        let weights = reader.fields[type.allColumns.firstIndex { $0.name == "weights" } ?? 0]
+        let wrong = row[..<(weights.start - 4)] + [0, 0, 0, UInt8(list.count)] + list + row[weights.end...]
+        #expect(throws: CopyRowError.self) { try summary(type, Array(wrong)) }
+    }
+
     @Test func `extra is content in whatever spelling the database prints it`() throws {
         let type = RecordType.testReading
         let values = ["detail": #"{"b":1.50,"a":[1e2,"é\u00e9"]}"#, "note": "7"]

@@ -33,16 +33,13 @@ struct RecordedDataTests {
             let side = key.prefix { $0 != "_" }
             let half = key.drop { $0 != "_" }
             var sum = sums.removeValue(forKey: key) ?? DecimalSum()
-            var position = field.start + 20
-            while position < field.end {
-                sum.add(numeric: rows, at: position + 4)
-                position += 4 + Int(Self.number(rows, position, bytes: 4))
-            }
+            let elements = RowValues.decimals((field.start..<field.end).map { rows[$0] })
+            for element in elements { sum.add(element) }
             sums[key] = sum
-            sums["best_\(side.dropLast())\(half)", default: DecimalSum()].add(numeric: rows, at: field.start + 24)
+            sums["best_\(side.dropLast())\(half)", default: DecimalSum()].add(elements[0])
             nonNull["best_\(side.dropLast())\(half)", default: 0] += 1
             guard half == "_price" else { return }
-            sums["\(side)_count", default: DecimalSum()].add(String(Self.number(rows, field.start + 12, bytes: 4)))
+            sums["\(side)_count", default: DecimalSum()].add(String(elements.count))
             nonNull["\(side)_count", default: 0] += 1
         }
 

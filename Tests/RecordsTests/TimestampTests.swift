@@ -58,6 +58,27 @@ struct TimestampTests {
         #expect(refusal(Self.type, ["reading_ts_ms": "1230768000000"]) == nil)
     }
 
+    @Test func `the window is as wide as the limits say`() throws {
+        var limits = DecodeLimits()
+        limits.earliestYear = 2026
+        limits.maxAhead = .seconds(2)
+        func reason(_ milliseconds: Int64) throws -> DecodeError.Reason? {
+            let message = SampleMessage(Self.type, values: ["reading_ts_ms": String(milliseconds)])
+            do {
+                _ = try decode(Self.type, message.payload, subject: message.subject, limits: limits)
+                return nil
+            } catch let error as DecodeError {
+                return error.reason
+            }
+        }
+        let last = streamTime.micros / 1_000 + 2_000
+        #expect(try reason(last) == nil)
+        #expect(try reason(last + 1) == .timeOutOfRange)
+        // 2026-01-01.
+        #expect(try reason(1_767_225_600_000) == nil)
+        #expect(try reason(1_767_225_599_999) == .timeOutOfRange)
+    }
+
     @Test func `the event time is the type's own, else ts_ms, else timestamp, never now`() throws {
         let trade = try recordType("trade")
         let own = try sample(trade, ["trade_ts_ms": "1723161346087", "ts_ms": "1723161347000"])

@@ -68,7 +68,13 @@ package struct RowValues: Sendable {
         return sign + (whole.isEmpty ? "0" : whole) + (fraction.isEmpty ? "" : "." + fraction)
     }
 
-    private static func decimals(_ bytes: [UInt8]) -> [String] {
+    /// A list as it is stored, each character by its low half, or as a view gives it, a `numeric[]`.
+    package static func decimals(_ bytes: [UInt8]) -> [String] {
+        guard bytes.first == 0 else {
+            let halves = bytes.flatMap { [Int($0 >> 4), Int($0 & 15)] }
+            let text = halves.map { ["c": ",", "d": "-", "e": ".", "f": ""][String($0, radix: 16)] ?? "\($0)" }.joined()
+            return text.split(separator: ",").map(String.init)
+        }
         guard int32(bytes, 0) == 1 else { return [] }
         var position = 20
         return (0..<int32(bytes, 12)).map { _ in
