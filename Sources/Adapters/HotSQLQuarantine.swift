@@ -7,7 +7,14 @@ extension HotSQL {
             $7::text[], $8::text[], $9::text[]) AS q
         ON CONFLICT (stream, seq, message_time) DO NOTHING
         """
+    /// What the table takes on disk: what was deleted and not vacuumed yet counts too, and costs nothing to ask.
     static let quarantineBytes = "SELECT pg_total_relation_size('thermocline_store.quarantine')"
+    /// What its messages take, 200 bytes each for short columns and index included: a scan that reads no payload.
+    static let quarantineLiveBytes = """
+        SELECT coalesce(sum(200 + pg_column_size(headers) + pg_column_size(payload)), 0)::bigint
+        FROM thermocline_store.quarantine
+        """
+    static let vacuumQuarantine = "VACUUM thermocline_store.quarantine"
 
     /// $1 = first tokens of subjects, $2 = whether these or the others, $3 = reason, $4 = stream, $5 = since.
     private static let selected = """

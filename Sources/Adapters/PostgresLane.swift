@@ -55,9 +55,9 @@ package actor PostgresLane: LaneSession {
         gap: Gap?
     ) async throws(StoreError) -> Bool {
         let call = HotCall(connection, "start an epoch of \(source)")
-        if gap != nil && type.dedupe == .position {
+        if (epoch > 1 || gap != nil) && type.dedupe == .position {
             throw call.halt(
-                "the stream went back or was made again, so messages of it may come that are stored already, and "
+                "the stream went back, was deleted or made again: what it holds now may be stored already, and "
                     + "types.\(type.name).dedupe = position cannot tell them. Set it to key, run `thermocline schema "
                     + "apply hot` and start again: everything that the stream holds is then read and stored once. "
                     + "Afterwards it may become position again"

@@ -106,6 +106,8 @@ package struct QuarantineDesk: Sendable {
 
     /// Deletes messages for good; returns how many.
     package func drop(_ filter: QuarantineFilter) async throws(StoreError) -> Int {
-        try await call.execute(HotSQL.dropQuarantine, filter.parameters(catalog)).affected
+        let dropped = try await call.execute(HotSQL.dropQuarantine, filter.parameters(catalog)).affected
+        try await call.execute(HotSQL.vacuumQuarantine)
+        return dropped
     }
 }

@@ -72,6 +72,7 @@ package struct QuarantineReplay: Sendable {
             last = [end.stream, "\(end.sequence)", end.time.description]
             left -= messages.count
         }
+        if !isDryRun && outcome.stored + outcome.repeated > 0 { try await call.execute(HotSQL.vacuumQuarantine) }
         return outcome
     }
 

@@ -57,22 +57,33 @@ package struct RowBatch: Sendable {
     /// A repeat is equal in content. Rows of one key and other content stay side by side, in arrival order. A type that
     /// is deduplicated by position is left as it came.
     package mutating func deduplicateAndSort(as type: RecordType) -> Int {
+        guard type.dedupe == .key else { return 0 }
         let keys = self.keys
-        // Most batches arrive so: one pass, and the bytes need not be put in another order.
-        if type.dedupe == .position || isStrictlyAscending(keys.span) { return 0 }
+        var isSorted = true
+        // Most batches arrive by time: then only rows of one instant are put in order.
+        var start = 0
+        for end in rows.indices.dropFirst() where rows[end].ts != rows[start].ts {
+            guard rows[start].ts < rows[end].ts else {
+                (isSorted, start) = (false, 0)
+                break
+            }
+            isSorted = sort(start..<end, keys) && isSorted
+            start = end
+        }
+        isSorted = sort(start..<rows.count, keys) && isSorted
+        return isSorted ? 0 : dropRepeats(keys.span, RowIdentity(type: type))
+    }
+
+    /// Sorts a part of the rows; true where it was in order, and no key twice.
+    private mutating func sort(_ range: Range<Int>, _ keys: [UInt8]) -> Bool {
+        let isAscending = range.dropFirst().allSatisfy { Self.compare(keys.span, rows[$0 - 1], rows[$0]) < 0 }
+        if isAscending { return true }
         isInByteOrder = false
-        rows.sort { a, b in
+        rows[range].sort { a, b in
             let order = Self.compare(keys.span, a, b)
             return order == 0 ? a.start < b.start : order < 0
         }
-        return dropRepeats(keys.span, RowIdentity(type: type))
-    }
-
-    private func isStrictlyAscending(_ keys: Span<UInt8>) -> Bool {
-        for index in rows.indices.dropFirst() where Self.compare(keys, rows[index - 1], rows[index]) >= 0 {
-            return false
-        }
-        return true
+        return false
     }
 
     private mutating func dropRepeats(_ keys: Span<UInt8>, _ identity: RowIdentity) -> Int {

@@ -77,7 +77,7 @@ package protocol ArchiveTarget: Sendable {
     func record(_ transfer: Transfer) async throws(StoreError)
     /// Counts a failed attempt and its error, whatever state the ledger has: an unknown COMMIT may have succeeded.
     func recordFailure(of transfer: Transfer, detail: String) async throws(StoreError)
-    /// Straight into the table where the range is new and empty, else, or where `merges`, beside it, to be merged by key.
+    /// Straight into the table where the range is new and empty, else, or if `merges`, beside it, to be merged by key.
     func beginCopy(_ transfer: Transfer, type: RecordType, merges: Bool) async throws(StoreError) -> Copy
     /// The range as readers see it.
     func read(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Rows

@@ -69,7 +69,14 @@ package struct LaneBatch: Sendable {
     ) -> QuarantinedMessage? {
         for chunk in messages {
             guard let last = chunk.entries.last, last.streamSequence >= sequence else { continue }
-            guard let entry = chunk.entries.first(where: { $0.streamSequence == sequence }) else { return nil }
+            // They rise, and where every message of a batch is kept aside each of them is looked for.
+            var (low, high) = (0, chunk.entries.count - 1)
+            while low < high {
+                let middle = (low + high) / 2
+                if chunk.entries[middle].streamSequence < sequence { low = middle + 1 } else { high = middle }
+            }
+            let entry = chunk.entries[low]
+            guard entry.streamSequence == sequence else { return nil }
             return QuarantinedMessage(entry, of: chunk.bytes, reason: reason, detail: detail, sqlState: sqlState)
         }
         return nil

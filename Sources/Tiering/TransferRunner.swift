@@ -42,7 +42,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
 
     /// Streams one hot snapshot into cold, digesting the rows as they pass.
     ///
-    /// Where hot holds a key twice, as it may under `dedupe: position`, the rows do not go straight in: they are merged.
+    /// Where hot holds a key twice, as it may under `dedupe: position`, they cannot go straight in and are merged.
     package func copy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
         if type.dedupe == .key {
             do throws(StoreError) {

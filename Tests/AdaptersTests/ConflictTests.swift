@@ -71,6 +71,48 @@ import Tiering
         await lane.close()
     }
 
+    @Test func `two lanes that bring the same keys at once store each once, and keep whole what differs`() async throws
+    {
+        let tiers = try await Tiers()
+        let hot = PostgresHot(settings: tiers.settings, catalog: tiers.catalog)
+        func feed(_ stream: String, _ order: [Int]) async throws -> [CommitOutcome] {
+            let source = SourceID(stream: stream, filter: SourceID.everything)
+            guard case .claimed(let lane, _) = try await hot.claim(source, type: Self.trade, previous: nil) else {
+                throw Tiers.NotClaimed()
+            }
+            _ = try await lane.startEpoch(1, created: Timestamp(micros: 1_000_000), at: 0, gap: nil)
+            var outcomes: [CommitOutcome] = []
+            for round in 0..<20 {
+                // Every third message of a stream is its own; the others are equal.
+                let messages = order.map { ($0 + 60 * round, $0 % 3 == 0 ? "\"\(stream)\"" : "1") }
+                let batch = try batch(tiers, Self.trade, messages, from: UInt64(60 * round))
+                while true {
+                    do throws(StoreError) {
+                        outcomes.append(try await lane.commit(batch))
+                        break
+                    } catch {
+                        try #require(error.sqlState == "40P01", "\(error)")  // what a lane tries again
+                    }
+                }
+            }
+            await lane.close()
+            return outcomes
+        }
+        async let one = feed("ONE", Array(0..<60))
+        async let other = feed("OTHER", Array((0..<60).reversed()))
+        var sums = (stored: 0, repeated: 0, quarantined: 0, conflicts: 0)
+        for case .committed(let stored, let repeated, let quarantined, let conflicts) in try await one + other {
+            sums = (
+                sums.stored + stored, sums.repeated + repeated, sums.quarantined + quarantined,
+                sums.conflicts + conflicts
+            )
+        }
+        #expect(sums == (stored: 1_200, repeated: 800, quarantined: 400, conflicts: 400))
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.trade") == "1200")
+        let kept = "SELECT count(*) FROM thermocline.quarantine WHERE reason = 'conflict'"
+        #expect(try await tiers.ask(tiers.hot, kept) == "400")
+    }
+
     @Test func `how a number was written is no conflict`() async throws {
         let tiers = try await Tiers()
         let lane = try await tiers.claim(Self.trade)
@@ -119,6 +161,29 @@ import Tiering
         try await tiers.tell(tiers.hot, "DROP TRIGGER swallow ON thermocline_store.trade")
         let whole = try batch(tiers, Self.trade, (0..<5).map { ($0, "1") })
         #expect(try await lane.commit(whole) == .committed(stored: 5, repeated: 0, quarantined: 0))
+        await lane.close()
+    }
+
+    @Test func `a row that is pruned before it is compared leaves its place to the message that came`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        _ = try await lane.commit(try batch(tiers, Self.trade, (0..<5).map { ($0, "1") }))
+        // Between the INSERT that finds the keys and the comparison two of the rows go, once.
+        try await tiers.tell(
+            tiers.hot,
+            """
+            CREATE SEQUENCE once;
+            CREATE FUNCTION prune() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF current_query() LIKE 'INSERT%' AND nextval('once') = 1 THEN
+                    DELETE FROM thermocline_store.trade WHERE trade_id IN ('trade_id-1', 'trade_id-2');
+                END IF; RETURN NULL; END $$;
+            CREATE TRIGGER prune AFTER INSERT ON thermocline_store.trade FOR EACH STATEMENT EXECUTE FUNCTION prune()
+            """
+        )
+        let again = try batch(tiers, Self.trade, [(0, "1"), (1, "1"), (2, "2"), (3, "2"), (5, "1")], from: 5)
+        #expect(try await lane.commit(again) == .committed(stored: 3, repeated: 1, quarantined: 1, conflicts: 1))
+        let rows = "SELECT string_agg(stream_seq::text, ',' ORDER BY stream_seq) FROM thermocline.trade"
+        #expect(try await tiers.ask(tiers.hot, rows) == "1,4,5,7,8,10")
         await lane.close()
     }
 

@@ -92,6 +92,10 @@ import Tiering
             #expect(error?.detail.contains("thermocline schema apply hot") == true)
             #expect(try await tiers.ask(tiers.hot, position) == "1 5")
         }
+        // A stream whose end was noted already comes back without a hole, and may hold the same.
+        await #expect(throws: StoreError.self) {
+            _ = try await lane.startEpoch(2, created: Timestamp(micros: 2_000_000), at: 0, gap: nil)
+        }
         await lane.close()
         // The remedy: everything is read again, under its key.
         try await apply(tiers, .key)

@@ -143,6 +143,36 @@ import Tiering
         await lane.close()
     }
 
+    @Test func `a lane at the quarantine's bound goes on once messages were dropped`() async throws {
+        let bound = 400_000
+        let tiers = try await Tiers {
+            $0.maxPartitions = 0
+            $0.maxQuarantineBytes = bound
+        }
+        let lane = try await tiers.claim(Self.trade)
+        var from: UInt64 = 0
+        let error = await #expect(throws: StoreError.self) {
+            while from < 10_000 {
+                _ = try await lane.commit(try tiers.batch(Self.trade, 0..<100, from: from))
+                from += 100
+            }
+        }
+        #expect(error?.disposition == .halt && error?.detail.contains("thermocline quarantine drop") == true)
+        // Nearly full: what was deleted and what the indexes take is not counted twice.
+        #expect(from >= 500, "\(from)")
+        let connection = try await PostgresConnection(tiers.hot, applicationName: "test")
+        var filter = QuarantineFilter()
+        filter.reason = "no_partition"
+        let desk = QuarantineDesk(catalog: tiers.catalog, connection: connection)
+        #expect(try await desk.drop(filter) == Int(from))
+        await connection.close()
+        #expect(
+            try await lane.commit(try tiers.batch(Self.trade, 0..<100, from: from))
+                == .committed(stored: 0, repeated: 0, quarantined: 100)
+        )
+        await lane.close()
+    }
+
     @Test func `a partition that was taken away is made again`() async throws {
         let tiers = try await Tiers()
         let lane = try await tiers.claim(Self.trade)

@@ -47,7 +47,7 @@ import Tiering
             tiers.hot,
             """
             SELECT (SELECT count(*) FROM thermocline.trade)
-                || ' ' || (SELECT coalesce(string_agg(bucket || writer || rows || stamp, ',' ORDER BY bucket, writer), '')
+                || ' ' || (SELECT coalesce(string_agg(bucket || writer || rows || stamp, ',' ORDER BY writer), '')
                     FROM thermocline_store.range_activity)
                 || ' ' || (SELECT coalesce(string_agg(seq || reason || detail, ',' ORDER BY seq), '')
                     FROM thermocline_store.quarantine)

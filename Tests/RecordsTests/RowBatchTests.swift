@@ -39,6 +39,23 @@ struct RowBatchTests {
         #expect(rows.isEmpty && rows.copyBytes().isEmpty)
     }
 
+    @Test(arguments: [[0, 1, 1, 2], [0, 2, 1, 3], [3, 2, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0], [2, 2, 3, 0]])
+    func `rows of one instant are put in order wherever they stand`(_ instants: [Int]) throws {
+        let type = RecordType.testReading
+        var rows = RowBatch()
+        for (sequence, instant) in instants.enumerated() {
+            let time = "\(1_795_000_000_000 + instant)"
+            // The labels fall: of one instant the last comes first.
+            let values = ["reading_ts_ms": time, "label": "\"\(9 - sequence)\""]
+            try append(type, values, sequence: UInt64(sequence), to: &rows)
+        }
+        #expect(rows.deduplicateAndSort(as: type) == 0 && !rows.hasContestedKeys)
+        let keys = rows.rows.map { rows.key(of: $0) }
+        for (a, b) in zip(keys, keys.dropFirst()) { #expect(a.lexicographicallyPrecedes(b)) }
+        let copied = try RowValues.all(rows.copyBytes(), of: type).map { $0["stream_seq"] }
+        #expect(copied == rows.rows.map { .integer(Int64($0.sequence)) })
+    }
+
     @Test(arguments: Catalog.underTest.types)
     func `rows of one key and other content stay side by side as they came`(_ type: RecordType) throws {
         var rows = RowBatch()

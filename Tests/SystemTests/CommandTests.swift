@@ -83,6 +83,49 @@ import Testing
         #expect(await both.stop() == .exited(0))
     }
 
+    @Test func `a type without its key halts where its stream was made again, and goes on once it has it`() async throws
+    {
+        let position = ["types.trade.dedupe=position"]
+        let stage = try await Stage()
+        let refused = try await stage.run(["hot"], position)
+        try await poll("health names both choices", within: .seconds(30)) {
+            let trouble = try await refused.health("hot").trouble
+            return trouble.contains("types.trade.dedupe = key") && trouble.contains("the configuration says position")
+        }
+        #expect(await refused.stop() == .exited(0))
+        #expect(try await stage.run(["schema", "apply", "hot"], position).status() == .exited(0))
+        let hot = try await stage.run(["hot"], position)
+        try await stage.awaitReading(hot)
+        let trades = (0..<50).map { SampleMessage(Catalog.standard.types[1], number: $0) }
+        try await stage.publish(trades)
+        try await stage.awaitStored()
+        let connection = try await JetStreamConnection(ConnectionOptions(url: stage.natsURL, name: "test"))
+        let source = "SELECT stream FROM thermocline_store.ingest_position WHERE stream ILIKE '%trade%'"
+        let stream = try #require(try await stage.scalar(stage.hot, source))
+        _ = try await connection.deleteStream(stream)
+        _ = try await connection.createStream(StreamConfiguration(name: stream, subjects: ["trade.>"]))
+        await connection.close()
+        try await stage.publish(trades)
+        try await poll("health says why and what to do", within: .seconds(60)) {
+            let health = try await hot.health("hot")
+            return health.status != "healthy" && health.trouble.contains("types.trade.dedupe = position")
+                && health.trouble.contains("thermocline schema apply hot")
+        }
+        #expect(await hot.stop() == .exited(0))
+        let rows = "SELECT count(*) FROM thermocline.trade"
+        #expect(try await stage.scalar(stage.hot, rows) == "50")
+        try await stage.applySchema("hot")
+        let keyed = try await stage.run(["hot"])
+        let place = "SELECT stream_epoch || ' ' || last_seq FROM thermocline_store.ingest_position"
+        let epoch = "\(place) WHERE stream = '\(stream)'"
+        try await poll("the new epoch read", within: .seconds(60)) {
+            try await stage.scalar(stage.hot, epoch) == "2 50"
+        }
+        #expect(try await stage.scalar(stage.hot, rows) == "50")
+        #expect(try await stage.scalar(stage.hot, "SELECT count(*) FROM thermocline.gap WHERE type = 'trade'") == "1")
+        #expect(await keyed.stop() == .exited(0))
+    }
+
     private static func namesBothWidths(_ text: String) -> Bool {
         text.contains("86400000000") && text.contains("3600000000 ") && text.contains("archive.bucket")
     }

@@ -10,7 +10,6 @@ import Tiering
 
 /// Every hostile message among all the recorded ones, in random order, through the lanes into a real database.
 @Suite(
-    .serialized,
     .privatePostgres,
     .slow,
     .timeLimit(.minutes(10)),
