@@ -33,11 +33,13 @@ package struct LaneBatch: Sendable {
         bytes = 0
     }
 
-    /// What it holds in memory, with the copy of the rows that is sent.
+    /// What it holds in memory, with what will be made of it to be sent.
     package var memoryBytes: Int {
-        messages.reduce(rows.memoryBytes) { $0 + $1.memoryBytes }
-            + quarantined.reduce(0) { $0 + $1.payload.count + $1.headers.count + $1.subject.count }
+        // What is kept aside is sent as hexadecimal text in an array: digits, array, C string, libpq's growing buffer.
+        let aside = quarantined.reduce(0) { $0 + $1.payload.count + $1.headers.count + $1.subject.count }
+        return messages.reduce(rows.memoryBytes + 10 * aside) { $0 + $1.memoryBytes }
     }
+
     package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
 
     /// Moves rows out of the batch and their messages, whole, to quarantine: with them every repeat that was dropped in
