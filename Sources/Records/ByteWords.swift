@@ -15,13 +15,16 @@ extension Span<UInt8> {
         return word
     }
 
-    /// The same as they are, to be stored again: the compiler makes one load and one store of both.
+    /// The sixteen bytes at `offset`, to be stored again; nil where fewer are left.
     @inline(__always)
-    func eight(_ offset: Int) -> SIMD8<UInt8>? {
+    func sixteen(_ offset: Int) -> SIMD16<UInt8>? {
         guard offset >= 0, offset < count else { return nil }
         let rest = extracting(droppingFirst: offset)
-        guard rest.count >= 8 else { return nil }
-        return SIMD8(rest[0], rest[1], rest[2], rest[3], rest[4], rest[5], rest[6], rest[7])
+        guard rest.count >= 16 else { return nil }
+        // One load, as above.
+        var bytes = SIMD16<UInt8>()
+        for index in 0..<16 { bytes[index] = rest[index] }
+        return bytes
     }
 
     /// The end of the run of bytes from `start` that a string may hold as they are: ASCII without quote, backslash and

@@ -34,7 +34,7 @@ final class DecodePlan: Sendable {
     let patterns: [Pattern]
     let variants: [[UInt8]]
     let columns: [ColumnPlan]
-    let vocabularies: [[[UInt8]]]
+    let vocabularies: [[ShortText]]
     /// The slots of all columns, one column after the other, best first.
     let slots: [Int]
     /// Which of `slots` belong together.
@@ -168,7 +168,7 @@ final class DecodePlan: Sendable {
 
 /// The lists of a plan while its columns are laid out one after the other.
 private struct Layout {
-    var vocabularies: [[[UInt8]]] = []
+    var vocabularies: [[ShortText]] = []
     var slots: [Int] = []
     var lists: [Range<Int>] = []
     /// Keys of the sides of an order book.
@@ -179,7 +179,7 @@ private struct Layout {
         case .any: return .any
         case .nonNegative: return .nonNegative
         case .oneOf(let words):
-            vocabularies.append(words.map { Array($0.utf8) })
+            vocabularies.append(words.map { ShortText($0) })
             return .oneOf(vocabularies.count - 1)
         }
     }

@@ -25,8 +25,6 @@ struct DecodeScratch: Sendable {
     /// The slot of the key that stood at each place of the message before, −1 where it was not known.
     var order: [Int] = []
     var series = SeriesCache()
-    /// The words of the current message that say of which series it is.
-    var told = RowWriter()
     var unmapped: [Member] = []
     var sides: [Side] = []
     /// The tuple under construction, and its natural key.
@@ -47,7 +45,6 @@ struct DecodeScratch: Sendable {
         row.removeAll()
         key.removeAll()
         subject.removeAll()
-        told.removeAll()
     }
 
     init() {}

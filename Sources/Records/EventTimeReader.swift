@@ -9,15 +9,19 @@ struct EventTimeReader {
 
     let plan: DecodePlan
     let encoder: FieldEncoder
-    /// The stream time.
-    let latest: Timestamp
 
     /// The type's own key, else `ts_ms`, else `timestamp`; every one that is present must parse.
-    func read(_ payload: Span<UInt8>, _ scratch: DecodeScratch) throws(DecodeError) -> Result {
+    ///
+    /// `latest` is the stream time.
+    func read(
+        _ payload: Span<UInt8>,
+        _ scratch: DecodeScratch,
+        latest: Timestamp
+    ) throws(DecodeError) -> Result {
         var own: Timestamp?
         for slot in plan.eventTime {
             guard let value = scratch.value(slot) else { continue }
-            let time = try inWindow(value, slot, payload)
+            let time = try inWindow(value, slot, payload, latest)
             guard own?.agrees(with: time) ?? true else {
                 throw DecodeError(.aliasesDisagree, at: value.start, "the event time is told twice, differently")
             }
@@ -25,11 +29,11 @@ struct EventTimeReader {
         }
         var published: Timestamp?
         if let value = scratch.value(DecodePlan.Common.published) {
-            published = try inWindow(value, DecodePlan.Common.published, payload)
+            published = try inWindow(value, DecodePlan.Common.published, payload, latest)
         }
         var stamp: Timestamp?
         if let value = scratch.value(DecodePlan.Common.timestamp) {
-            stamp = try inWindow(value, DecodePlan.Common.timestamp, payload)
+            stamp = try inWindow(value, DecodePlan.Common.timestamp, payload, latest)
         }
         if let ts = own ?? published { return Result(ts: ts, published: published, usedTimestamp: false) }
         guard let ts = stamp else { throw DecodeError(.missingTime, "no event time") }
@@ -39,7 +43,8 @@ struct EventTimeReader {
     private func inWindow(
         _ value: JSONValue,
         _ slot: Int,
-        _ payload: Span<UInt8>
+        _ payload: Span<UInt8>,
+        _ latest: Timestamp
     ) throws(DecodeError) -> Timestamp {
         guard let time = try encoder.timestamp(value, payload) else {
             throw FieldEncoder.notATime(value, plan.keys.name(slot))

@@ -9,7 +9,12 @@ struct ExtraBuilder {
         usedTimestamp: Bool,
         to scratch: inout DecodeScratch
     ) throws(DecodeError) {
-        let object = try build(payload, usedTimestamp, scratch)
+        let hasTimestamp = !usedTimestamp && scratch.value(DecodePlan.Common.timestamp) != nil
+        if scratch.unmapped.isEmpty, !hasTimestamp, !keepProvenance, plan.spilling.isEmpty {
+            scratch.row.appendNull()
+            return
+        }
+        let object = try build(payload, hasTimestamp, scratch)
         if object.isEmpty {
             scratch.row.appendNull()
         } else {
@@ -22,13 +27,11 @@ struct ExtraBuilder {
     /// Empty where there is nothing to say.
     private func build(
         _ payload: Span<UInt8>,
-        _ usedTimestamp: Bool,
+        _ hasTimestamp: Bool,
         _ scratch: DecodeScratch
     ) throws(DecodeError) -> [UInt8] {
         var slots: [Int] = []
-        if !usedTimestamp, scratch.value(DecodePlan.Common.timestamp) != nil {
-            slots.append(DecodePlan.Common.timestamp)
-        }
+        if hasTimestamp { slots.append(DecodePlan.Common.timestamp) }
         for list in plan.spilling { slots += plan.slots[list].filter { scratch.value($0) != nil }.dropFirst() }
         if keepProvenance { slots += plan.provenance.filter { scratch.value($0) != nil } }
         guard !slots.isEmpty || !scratch.unmapped.isEmpty else { return [] }

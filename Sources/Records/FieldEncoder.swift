@@ -118,11 +118,9 @@ struct FieldEncoder: Sendable {
         }
         if case .oneOf(let vocabulary) = column.rule {
             out.lowercase(from: start)
-            for word in plan.vocabularies[vocabulary] where DecodePlan.equal(word, out.storage.span, start, out.count) {
-                out.endField(start)
-                return
+            guard plan.vocabularies[vocabulary].contains(ShortText(out.storage.span, start, out.count)) else {
+                throw DecodeError(.valueNotAllowed, at: value.start, "\(plan.name(column)) is outside its vocabulary")
             }
-            throw DecodeError(.valueNotAllowed, at: value.start, "\(plan.name(column)) is outside its vocabulary")
         }
         out.endField(start)
     }

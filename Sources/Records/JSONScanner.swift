@@ -101,9 +101,19 @@ struct JSONScanner {
     }
 
     /// Any value, checked to its end.
+    @inline(__always)
     mutating func value(_ bytes: Span<UInt8>) throws(DecodeError) -> JSONValue {
+        guard peek(bytes) == 0x22 else { return try otherValue(bytes) }
+        // Most are text, and nearly all text is plain.
+        let start = position &+ 1
+        let end = bytes.endOfPlainText(start)
+        guard end < bytes.count, bytes[end] == 0x22 else { return try string(bytes) }
+        position = end &+ 1
+        return JSONValue(kind: .string, start: start, end: end)
+    }
+
+    private mutating func otherValue(_ bytes: Span<UInt8>) throws(DecodeError) -> JSONValue {
         switch peek(bytes) {
-        case 0x22: return try string(bytes)
         case 0x2D, 0x30...0x39: return try number(bytes)
         case 0x7B:
             let start = position

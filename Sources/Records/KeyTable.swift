@@ -4,16 +4,33 @@
 /// first.
 struct KeyTable: Sendable {
     private let names: [[UInt8]]
-    /// The names in quotes, one after the other, and where each begins; one place more than there are names.
-    private let text: [UInt8]
-    private let starts: [Int]
+    /// The names in quotes as words of eight bytes, the last of each filled with zeros.
+    private let words: [UInt64]
+    private let places: [Place]
+
+    /// Where a name stands in `words`, which bits of its last word it fills, and its bytes, quotes included.
+    private struct Place: Sendable {
+        let first: Int
+        let last: Int
+        let mask: UInt64
+        let length: Int
+    }
+
     /// Slot by hash, −1 where free; collisions stand in the next free place.
     private let table: [Int]
 
     init(_ names: [String]) {
         self.names = names.map { Array($0.utf8) }
-        text = self.names.flatMap { [0x22] + $0 + [0x22] }
-        starts = self.names.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1.count + 2) }
+        var words: [UInt64] = []
+        places = self.names.map { name in
+            let quoted = [0x22] + name + [0x22] + Array(repeating: 0, count: 7)
+            let length = name.count + 2
+            let first = words.count
+            for offset in stride(from: 0, to: length, by: 8) { words.append(quoted.span.word(offset) ?? 0) }
+            let unused = (8 - length % 8) % 8
+            return Place(first: first, last: words.count - 1, mask: .max >> UInt64(8 * unused), length: length)
+        }
+        self.words = words
         // Half of the places stay free at least, so that a search ends soon.
         var size = 256
         while size < 2 * names.count { size *= 2 }
@@ -29,10 +46,18 @@ struct KeyTable: Sendable {
     var count: Int { names.count }
 
     /// Whether the key of `slot` stands at `offset`, quotes included; returns where it ends.
+    ///
+    /// Nil also where the payload ends less than eight bytes behind it: the other way finds it then.
     @inline(__always)
     func end(of slot: Int, at offset: Int, in bytes: Span<UInt8>) -> Int? {
-        let key = text.span.extracting(starts[slot]..<starts[slot + 1])
-        return bytes.holds(key, at: offset) ? offset &+ key.count : nil
+        let place = places[slot]
+        var position = offset
+        for index in place.first..<place.last {
+            guard let word = bytes.word(position), word == words[index] else { return nil }
+            position &+= 8
+        }
+        guard let word = bytes.word(position), word & place.mask == words[place.last] else { return nil }
+        return offset &+ place.length
     }
 
     /// The slot of the key `bytes[start..<end]`, nil for one that is not known.
@@ -48,8 +73,8 @@ struct KeyTable: Sendable {
     }
 
     private func equals(_ slot: Int, _ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
-        let name = text.span.extracting(starts[slot] + 1..<starts[slot + 1] - 1)
-        return name.count == end - start && bytes.holds(name, at: start)
+        let name = names[slot]
+        return name.count == end - start && bytes.holds(name.span, at: start)
     }
 
     /// The name of a slot, for messages to people.

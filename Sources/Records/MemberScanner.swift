@@ -87,8 +87,7 @@ struct MemberScanner {
         guard slots[slot].stamp != stamp else {
             return try expectEqual(slots[slot].value, try scanner.value(payload), payload, slot)
         }
-        let side = plan.sideOfSlot[slot]
-        if side >= 0, scanner.peek(payload) == 0x5B {
+        if scanner.peek(payload) == 0x5B, case let side = plan.sideOfSlot[slot], side >= 0 {
             let start = scanner.position
             let reader = BookSideScanner(plan: plan, limits: limits, slot: slot)
             try reader.read(payload, &scanner, into: &sides[side])

@@ -7,8 +7,10 @@
 package struct RecordDecoder: Sendable {
     private let plan: DecodePlan
     private let limits: DecodeLimits
+    private let members: MemberScanner
+    private let times: EventTimeReader
     private let encoder: FieldEncoder
-    private let keepProvenance: Bool
+    private let extra: ExtraBuilder
 
     /// Prepares a decoder.
     ///
@@ -22,9 +24,11 @@ package struct RecordDecoder: Sendable {
         provenanceKeys: [String] = []
     ) {
         plan = DecodePlan(type: type, catalog: catalog, provenanceKeys: provenanceKeys)
-        encoder = FieldEncoder(plan: plan, limits: limits)
         self.limits = limits
-        self.keepProvenance = keepProvenance
+        members = MemberScanner(plan: plan, limits: limits)
+        encoder = FieldEncoder(plan: plan, limits: limits)
+        times = EventTimeReader(plan: plan, encoder: encoder)
+        extra = ExtraBuilder(plan: plan, limits: limits, keepProvenance: keepProvenance)
     }
 
     /// Appends one row, or throws and leaves `rows` as it was.
@@ -40,7 +44,7 @@ package struct RecordDecoder: Sendable {
             throw DecodeError(.messageTooLarge, "more than \(limits.messageBytes) bytes")
         }
         rows.scratch.begin(plan)
-        try MemberScanner(plan: plan, limits: limits).read(payload, into: &rows.scratch)
+        try members.read(payload, into: &rows.scratch)
         let ts = try writeRow(payload, subject, origin, &rows.scratch)
         rows.appendScratch(ts: ts, sequence: origin.sequence)
     }
@@ -51,32 +55,23 @@ package struct RecordDecoder: Sendable {
         _ origin: MessageOrigin,
         _ scratch: inout DecodeScratch
     ) throws(DecodeError) -> Timestamp {
-        let place = place(ofSeries: subject, payload, &scratch)
-        var series = place.flatMap { scratch.series.entry($0, of: scratch.told) }
-        let times = EventTimeReader(plan: plan, encoder: encoder, latest: origin.time)
-        let event = try times.read(payload, scratch)
+        let event = try times.read(payload, scratch, latest: origin.time)
+        let series = try series(payload, subject, &scratch)
         scratch.row.append16(Int16(truncatingIfNeeded: plan.columnCount))
         scratch.row.appendTimestamp(event.ts)
-        if let series {
-            scratch.row.append(contentsOf: series.fields)
-        } else {
-            let read = try readSeries(payload, subject, &scratch)
-            if let place { scratch.series.remember(read, at: place) }
-            series = read
-        }
-        let variant = series?.variant ?? 0
-        try refuseOtherVariants(variant, scratch)
+        let known = series.bytes
+        scratch.row.append(known.span, series.ends[4], series.ends[5])
+        try refuseOtherVariants(series.variant, scratch)
         for index in plan.columns.indices {
-            try append(plan.columns[index], variant, payload, origin.time, &scratch)
+            try append(plan.columns[index], series.variant, payload, origin.time, &scratch)
         }
-        let extra = ExtraBuilder(plan: plan, limits: limits, keepProvenance: keepProvenance)
         try extra.append(payload, usedTimestamp: event.usedTimestamp, to: &scratch)
         if let published = event.published { scratch.row.appendTimestamp(published) } else { scratch.row.appendNull() }
         scratch.row.appendInteger(Int64(clamping: origin.sequence))
         scratch.row.appendTimestamp(origin.receivedAt)
         scratch.key.append(1)
         scratch.key.append64(RowIdentity.ordered(event.ts.postgresMicros))
-        if let series { scratch.key.append(contentsOf: series.key) }
+        scratch.key.append(known.span, series.ends[5], series.ends[6])
         do throws(CopyRowError) {
             let row = scratch.row.storage
             try plan.identity.appendOwnKey(of: scratch.keyFields, in: row.span, to: &scratch.key)
@@ -86,52 +81,76 @@ package struct RecordDecoder: Sendable {
         return event.ts
     }
 
-    private static let seriesSlots = [
-        DecodePlan.Common.exchange, DecodePlan.Common.marketType, DecodePlan.Common.symbol, DecodePlan.Common.dataType,
-    ]
-
-    /// Gathers the words that say of which series a message is; returns their place in the cache, nil where a value is
-    /// not plain text.
-    private func place(
-        ofSeries subject: Span<UInt8>,
-        _ payload: Span<UInt8>,
-        _ scratch: inout DecodeScratch
-    ) -> Int? {
-        // No value holds a quote as it is, so words that differ are bytes that differ.
-        scratch.told.append32(Int32(truncatingIfNeeded: subject.count))
-        scratch.told.append(subject, 0, subject.count)
-        for slot in Self.seriesSlots {
-            if let value = scratch.value(slot) {
-                guard value.kind == .string, !value.isEscaped else { return nil }
-                scratch.told.append(payload, value.start, value.end)
-                scratch.told.append(0x22)
-            }
-            scratch.told.append(0x22)
-        }
-        return scratch.series.place(scratch.told)
-    }
-
-    /// Appends the fields of the series as a message names it.
-    private func readSeries(
+    /// The series that a message is of: as an earlier message found it, or read now.
+    private func series(
         _ payload: Span<UInt8>,
         _ subject: Span<UInt8>,
         _ scratch: inout DecodeScratch
     ) throws(DecodeError) -> SeriesCache.Entry {
+        let place = scratch.series.place(subject)
+        if let known = scratch.series.entry(place), names(known, payload, subject, scratch) { return known }
+        let (read, isPlain) = try readSeries(payload, subject, &scratch)
+        if isPlain { scratch.series.remember(read, at: place) }
+        return read
+    }
+
+    /// Whether a message names this series in just the words that an earlier one did.
+    @inline(__always)
+    private func names(
+        _ series: SeriesCache.Entry,
+        _ payload: Span<UInt8>,
+        _ subject: Span<UInt8>,
+        _ scratch: DecodeScratch
+    ) -> Bool {
+        guard series.has(0, subject, 0, subject.count) else { return false }
+        for index in SeriesCache.slots.indices {
+            if let value = scratch.value(SeriesCache.slots[index]) {
+                guard value.kind == .string, !value.isEscaped,
+                    series.has(index &+ 1, payload, value.start, value.end)
+                else { return false }
+            } else if !series.has(index &+ 1, payload, 0, 0) {
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Reads what names the series; also says whether all of it is plain text.
+    private func readSeries(
+        _ payload: Span<UInt8>,
+        _ subject: Span<UInt8>,
+        _ scratch: inout DecodeScratch
+    ) throws(DecodeError) -> (SeriesCache.Entry, isPlain: Bool) {
         let name = try SubjectName(subject, plan: plan, symbolLength: limits.symbolLength, to: &scratch.subject)
         let variant = try variant(name, payload, scratch)
-        let start = scratch.row.count
+        // The row is empty yet, and lends its memory.
         try SeriesEncoder(plan: plan, limits: limits).append(payload, name, to: &scratch)
-        let fields = Array(scratch.row.storage[start..<scratch.row.count])
-        var key = RowWriter()
+        let fields = scratch.row.bytes
+        scratch.row.removeAll()
+        var bytes = RowWriter()
+        var ends = SIMD8<Int>()
+        bytes.append(subject, 0, subject.count)
+        ends[0] = bytes.count
+        var isPlain = true
+        for index in SeriesCache.slots.indices {
+            if let value = scratch.value(SeriesCache.slots[index]) {
+                isPlain = isPlain && value.kind == .string && !value.isEscaped
+                bytes.append(payload, value.start, value.end)
+            }
+            ends[index + 1] = bytes.count
+        }
+        bytes.append(contentsOf: fields)
+        ends[5] = bytes.count
         var position = 0
         while position < fields.count {
             let end = position + 4 + Int(CopyRowReader.int32(fields.span, position))
-            key.append(1)
-            key.append(fields.span, position + 4, end)
-            key.append(0)
+            bytes.append(1)
+            bytes.append(fields.span, position + 4, end)
+            bytes.append(0)
             position = end
         }
-        return SeriesCache.Entry(told: scratch.told.bytes, fields: fields, key: key.bytes, variant: variant)
+        ends[6] = bytes.count
+        return (SeriesCache.Entry(bytes, ends: ends, variant: variant), isPlain)
     }
 
     /// The variant that the subject names, else `data_type`; both must agree with each other and with the type.

@@ -20,6 +20,14 @@ package struct RowWriter: Sendable {
         self.count = count
     }
 
+    /// Makes room for `more` bytes, to be written by the caller, and says where it begins.
+    @inline(__always)
+    private mutating func grow(by more: Int) -> Int {
+        ensure(more)
+        count &+= more
+        return count &- more
+    }
+
     @inline(__always)
     private mutating func ensure(_ more: Int) {
         if storage.count - count < more { grow(more) }
@@ -64,7 +72,7 @@ package struct RowWriter: Sendable {
 
     /// Copies `source[start..<end]`.
     ///
-    /// Eight bytes at a time where the source has them: what is written past the end is of no meaning.
+    /// Sixteen bytes at a time where the source has them: what is written past the end is of no meaning.
     @inline(__always)
     package mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int) {
         append(source, start, end, then: 0)
@@ -75,16 +83,16 @@ package struct RowWriter: Sendable {
     @inline(__always)
     mutating func append(_ source: Span<UInt8>, _ start: Int, _ end: Int, then next: UInt8) {
         precondition(start <= end, "a range does not end before it begins")
-        ensure(end &- start &+ 8)
+        ensure(end &- start &+ 16)
         var from = start
         var to = count
         let behind = to &+ (end &- start)
         count = behind &+ 1
         var out = storage.mutableSpan
-        while from < end, let eight = source.eight(from) {
-            out.put(eight, at: to)
-            from &+= 8
-            to &+= 8
+        while from < end, let sixteen = source.sixteen(from) {
+            out.put(sixteen, at: to)
+            from &+= 16
+            to &+= 16
         }
         while from < end {
             out[to] = source[from]
@@ -105,9 +113,7 @@ package struct RowWriter: Sendable {
 
     @inline(__always)
     private mutating func append<Value: FixedWidthInteger>(bigEndian value: Value) {
-        ensure(MemoryLayout<Value>.size)
-        let place = count
-        count &+= MemoryLayout<Value>.size
+        let place = grow(by: MemoryLayout<Value>.size)
         var out = storage.mutableSpan
         out.put(value, at: place)
     }
@@ -119,9 +125,7 @@ package struct RowWriter: Sendable {
     /// A `bigint` field.
     @inline(__always)
     package mutating func appendInteger(_ value: Int64) {
-        ensure(12)
-        let place = count
-        count &+= 12
+        let place = grow(by: 12)
         var out = storage.mutableSpan
         out.put(Int32(8).bigEndian, at: place)
         out.put(value.bigEndian, at: place &+ 4)
@@ -177,10 +181,10 @@ extension MutableSpan<UInt8> {
         }
     }
 
-    /// Stores eight bytes at `offset`.
+    /// Stores sixteen bytes at `offset`.
     @inline(__always)
-    mutating func put(_ eight: SIMD8<UInt8>, at offset: Int) {
-        precondition(offset >= 0 && offset <= count &- 8, "inside the span")
-        for index in 0..<8 { self[offset &+ index] = eight[index] }
+    mutating func put(_ sixteen: SIMD16<UInt8>, at offset: Int) {
+        precondition(offset >= 0 && offset <= count &- 16, "inside the span")
+        for index in 0..<16 { self[offset &+ index] = sixteen[index] }
     }
 }

@@ -124,6 +124,40 @@ struct SeriesTests {
         #expect(reason(trade, "trade.binance.perpetual.") == .invalidSymbol)
     }
 
+    /// What a decoder knows of a series must never pass for what a message says.
+    @Test func `a message is read the same whatever was read before it`() throws {
+        let type = RecordType.testReading
+        let decoder = RecordDecoder(type: type, catalog: .underTest)
+        let origin = MessageOrigin(sequence: 7, time: streamTime, receivedAt: streamTime)
+        let words = ["null", #""""#, #""spot""#, #""binance""#, #""BTC-USDT""#, #""test_reading""#, #""binance_spot""#]
+        var used = RowBatch()
+        var stored = 0
+        for subject in [
+            "test_reading.binance.spot.BTC-USDT", "test_reading.binance..BTC-USDT", "test_reading.spot.spot.SPOT",
+        ] {
+            for index in 0..<words.count * words.count * words.count * words.count {
+                let choice = [1, 7, 49, 343].map { words[index / $0 % words.count] }
+                let values = [
+                    "exchange": choice[0], "market_type": choice[1], "symbol": choice[2], "data_type": choice[3],
+                ]
+                let payload = SampleMessage(type, values: values).payload
+                func row(_ batch: inout RowBatch) -> [UInt8]? {
+                    let start = batch.bytes.count
+                    let subject = Array(subject.utf8)
+                    do throws(DecodeError) {
+                        try decoder.decode(payload.span, subject: subject.span, origin: origin, into: &batch)
+                    } catch { return nil }
+                    return Array(batch.bytes[start...])
+                }
+                var fresh = RowBatch()
+                let alone = row(&fresh)
+                #expect(row(&used) == alone, "\(subject): \(choice)")
+                stored += alone == nil ? 0 : 1
+            }
+        }
+        #expect(stored > 10)
+    }
+
     @Test(arguments: Catalog.underTest.types)
     func `every generation's subject and data_type are the type's`(_ type: RecordType) {
         for subject in type.subjects {
