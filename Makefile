@@ -7,11 +7,19 @@ SHELL := /bin/bash
 # The one list of Debian packages: C libraries, the servers that the demo and the tests start privately, and tools of `check`.
 PACKAGES := pkg-config libpq-dev libnats-dev libssl-dev libmicrohttpd-dev libyaml-dev libxxhash-dev \
             nats-server postgresql postgresql-client
-# systemd brings systemd-analyze, which reads the unit files; without it that one test skips and says so.
-CHECK_PACKAGES := $(PACKAGES) systemd
+# systemd brings systemd-analyze, which reads the unit files, and libfaketime a clock that jumps; without them those tests
+# skip and say so.
+CHECK_PACKAGES := $(PACKAGES) systemd libfaketime
 
 # How long the demo runs, in seconds; 0 = until Ctrl-C.
 DEMO_SECONDS ?= 60
+
+# How long the soak runs, in seconds; `SEED=` repeats the faults of another run.
+SOAK_SECONDS ?= 600
+
+# What `make bench` takes from its environment, or from `make bench BENCH_ROUNDS=1`; all others as docs/benchmarks.md says.
+BENCH_ROUNDS ?= 5
+export BENCH_ROUNDS
 
 # Each sanitizer builds apart, or every run would rebuild everything.
 TSAN := --sanitize=thread --scratch-path .build/tsan
@@ -39,7 +47,7 @@ install = missing=""; \
 	        install --no-install-recommends $$missing </dev/null >/dev/null; \
 	fi
 
-.PHONY: build demo test check format deps check-deps
+.PHONY: build demo bench bench-docs test soak check format deps check-deps
 
 build: deps
 	@swift build
@@ -49,19 +57,33 @@ demo: deps
 	@swift build -c release --product thermocline
 	@.build/release/thermocline demo --seconds $(DEMO_SECONDS)
 
+## Bounds, the product and its peers, measured; see docs/benchmarks.md for what can be set. About 25 minutes.
+bench: deps
+	@swift build -c release --product thermocline
+	@swift build -c release --product bench
+	@.build/release/bench
+
+## Writes the figures of the last run into the document.
+bench-docs:
+	@.build/release/bench --markdown docs/benchmarks.md
+
 test: deps
 	@$(TEST)
 
+## Random faults at 5,000 messages a second, then every message is looked for; `make test` does it for 60 s.
+soak: deps
+	@SOAK_SECONDS=$(SOAK_SECONDS) $(TEST) --filter SoakTests
+
 ## The gate: format, warnings and imports, tests, the same under two sanitizers without the slow ones.
 check: check-deps
-	@$(call phase,format,swift format lint --strict -r Sources Tests Package.swift)
+	@$(call phase,format,swift format lint --strict -r Sources Tests Benchmarks Package.swift)
 	@$(call phase,build and imports,swift build --explicit-target-dependency-import-check error)
 	@$(call phase,tests,$(MAKE) --no-print-directory test)
 	@$(call phase,thread sanitizer,$(FAST) $(TEST) $(TSAN))
 	@$(call phase,address sanitizer and leaks,$(FAST) $(TEST) $(ASAN))
 
 format:
-	@swift format -i -r Sources Tests Package.swift
+	@swift format -i -r Sources Tests Benchmarks Package.swift
 
 deps:
 	@$(call install,$(PACKAGES))

@@ -59,6 +59,16 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // What `make bench` runs: the binary above, measured on servers of its own.
+        .executableTarget(
+            name: "bench",
+            dependencies: [
+                "Adapters", "JetStream", "Platform", "Postgres", "PrivateServers", "Records", "Simulation", "Tiering",
+            ],
+            path: "Benchmarks",
+            swiftSettings: strict
+        ),
+
         .target(
             name: "TestSupport",
             dependencies: ["Records", "Digest", "Tiering", "Postgres", "JetStream", "PrivateServers", "Platform"],

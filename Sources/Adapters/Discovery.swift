@@ -13,6 +13,8 @@ package struct Discovery: Sendable, Equatable {
     package private(set) var sources: [Found] = []
     /// By type: patterns that no stream captures, or only in part, and then which part is.
     package private(set) var uncaptured: [String: [String]] = [:]
+    /// Every stream of the account.
+    package private(set) var streams: Set<String> = []
     /// Streams that cannot be read without taking messages from their owner.
     package private(set) var refused: [String] = []
     /// Types without a source that may get a stream of ours.
@@ -25,6 +27,7 @@ package struct Discovery: Sendable, Equatable {
     ///   - streams: every stream of the account.
     ///   - creatable: names of the types that we may create a stream for.
     package init(types: [RecordType], streams: [StreamStatus], creatable: Set<String>) {
+        self.streams = Set(streams.map(\.name))
         let readable = streams.filter { $0.configuration.retention == .limits }
         refused = streams.filter { stream in
             stream.configuration.retention != .limits
@@ -67,12 +70,17 @@ package struct Discovery: Sendable, Equatable {
         }
     }
 
-    /// A stream of this type alone is read whole, any other by one consumer a pattern.
+    /// Our own stream of a type is read whole, any other by one consumer a pattern.
+    ///
+    /// Another's stream may carry one type today, others tomorrow, and their messages ever after: collectors replace
+    /// its subjects when they start.
     private static func sources(of type: RecordType, in stream: StreamStatus) -> [Found] {
         let subjects = stream.subjects.compactMap(SubjectFilter.init)
         let own = patterns(type).filter { pattern in subjects.contains { $0.overlaps(pattern) } }
         guard !own.isEmpty else { return [] }
-        let isWhole = subjects.allSatisfy { subject in own.contains { $0.covers(subject) } }
+        let isWhole =
+            stream.name == streamName(of: type)
+            && subjects.allSatisfy { subject in own.contains { $0.covers(subject) } }
         let filters = isWhole ? [SourceID.everything] : own.map(\.description)
         return filters.map {
             Found(source: SourceID(stream: stream.name, filter: $0), type: type.name, isShared: !isWhole)

@@ -75,41 +75,74 @@ package struct IngestService: Service {
 
     package func run(until stop: Latch) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            var reading: [SourceID: (end: Latch, ended: Latch)] = [:]
+            var reading: [SourceID: Reading] = [:]
             var retry = Backoff(first: .milliseconds(200), limit: .seconds(5))
             while !stop.isOpen {
                 let wait: Duration
                 do throws(SourceError) {
                     let found = try await discover()
-                    // A lane whose stream is gone or now carries other types too is replaced by those found instead.
-                    let sources = Set(found.sources.map(\.source))
-                    for (source, lane) in reading where !sources.contains(source) && !lane.end.isOpen {
-                        log.warning("source is gone", .source("\(source)"))
-                        lane.end.open()
-                    }
+                    await retire(&reading, but: found)
                     for (source, lane) in reading where lane.ended.isOpen { reading[source] = nil }
                     for found in found.sources where reading[found.source] == nil {
-                        let (lane, end, ended) = (lane(for: found), Latch(), Latch())
-                        reading[found.source] = (end, ended)
+                        let started = Reading(lane: lane(for: found))
+                        reading[found.source] = started
                         group.addTask {
-                            defer { ended.open() }
-                            try await lane.run(until: end)
+                            defer { started.ended.open() }
+                            try await started.lane.run(until: started.end)
                             if !stop.isOpen { status.lanes.remove(found.source) }
                         }
                     }
                     retry.reset()
-                    wait = found.waiting.isEmpty ? settings.discovery : min(.seconds(2), settings.discovery)
+                    let isSettled = found.waiting.isEmpty && reading.values.allSatisfy { !$0.isMissed }
+                    wait = isSettled ? settings.discovery : min(.seconds(2), settings.discovery)
                 } catch {
                     log.warning("streams cannot be looked at", .error(error))
                     status.failed("\(error); the streams keep what is published, and this is tried again by itself")
                     wait = retry.next()
                 }
-                try await stop.wait(for: wait, clock: ContinuousClock())
+                try await pause(wait, orFor: stop)
             }
             for lane in reading.values { lane.end.open() }
             try await group.waitForAll()
         }
         await streams.close()
+    }
+
+    private struct Reading: Sendable {
+        let lane: Lane
+        let end = Latch()
+        let ended = Latch()
+        /// Its source was not found at the last look.
+        var isMissed = false
+    }
+
+    /// Ends lanes whose source is gone: at once where others read it now, else when what is left of it is read and the
+    /// gap is written.
+    private func retire(_ reading: inout [SourceID: Reading], but found: Discovery) async {
+        for (source, lane) in reading where !lane.end.isOpen {
+            let readers = found.sources.map(\.source).filter { $0.stream == source.stream }
+            let isReplaced = readers.contains { [$0.filter, source.filter].contains(SourceID.everything) }
+            if readers.contains(source) {
+                reading[source]?.isMissed = false
+            } else if isReplaced || (lane.isMissed && status.lanes.get(source)?.isExhausted != false) {
+                log.warning("source is gone", .source("\(source)"))
+                lane.end.open()
+            } else if !lane.isMissed {
+                reading[source]?.isMissed = true
+                if found.streams.contains(source.stream) { await lane.lane.noteUncaptured() }
+                log.warning("source is no longer captured", .source("\(source)"))
+            }
+        }
+    }
+
+    /// Waits between two looks, shorter where a lane finds its stream deleted: what is published meanwhile is lost.
+    private func pause(_ wait: Duration, orFor stop: Latch) async throws {
+        let clock = ContinuousClock()
+        let (start, gone) = (clock.now, status.lanes.all.values.count(where: \.isGone))
+        while start.duration(to: clock.now) < wait, !stop.isOpen {
+            try await stop.wait(for: min(.seconds(1), wait), clock: clock)
+            if status.lanes.all.values.count(where: \.isGone) > gone { return }
+        }
     }
 
     /// Looks at every stream of the account, creates what is missing and ours to create.
@@ -167,7 +200,9 @@ package struct IngestService: Service {
                 isShared: found.isShared,
                 batch: settings.batch,
                 heartbeat: settings.takeover / 3,
-                acknowledges: settings.acknowledges
+                acknowledges: settings.acknowledges,
+                // An idle lane says that it lives between two fetches, so no fetch may last longer than that.
+                fetchWait: min(.seconds(1), settings.takeover / 3)
             ),
             streams: streams,
             hot: hot,

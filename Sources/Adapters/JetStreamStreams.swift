@@ -95,6 +95,11 @@ package actor JetStreamStreams: MessageStreams {
         }
     }
 
+    package func removed(from stream: String) async throws(SourceError) -> [UInt64] {
+        let connection = try await connected()
+        return try await onNATS { () throws(JetStreamError) in try await connection.removedSequences(of: stream) }
+    }
+
     package func makeConsumer(
         of source: SourceID,
         named name: String,
@@ -132,7 +137,10 @@ extension StreamState {
             firstTime: status.firstMicros.map(Timestamp.init(micros:)),
             lastTime: status.lastMicros.map(Timestamp.init(micros:)),
             maxAgeMicros: status.configuration.maxAge.map(\.micros),
-            maxBytes: status.configuration.maxBytes.flatMap { $0 > 0 ? UInt64($0) : nil }
+            maxBytes: status.configuration.maxBytes.map(UInt64.init),
+            maxMessages: status.configuration.maxMessages.map(UInt64.init),
+            maxMessagesPerSubject: status.configuration.maxMessagesPerSubject.map(UInt64.init),
+            removed: status.removed
         )
     }
 }

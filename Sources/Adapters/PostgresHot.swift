@@ -110,17 +110,20 @@ private struct LaneClaim {
 
     func take(over previous: String?) async throws(StoreError) -> Outcome {
         let key: [String?] = [source.stream, source.filter]
-        _ = try await run("insert the position", HotSQL.insertPosition, key)
         // Each turn either ends or lost a race against another instance; who wins the race holds the lane.
         for _ in 0..<10 {
             let found = try await run("read the owner", HotSQL.readOwner, key + ["\(takeover.milliseconds)"])
-            guard let row = found.rows.first else { continue }
+            guard let row = found.rows.first else {
+                // Only where there is none: over a row that a stopped owner has in hand, even this would wait for it.
+                _ = try await run("insert the position", HotSQL.insertPosition, key)
+                continue
+            }
             let recorded = row[0]
             if let recorded, recorded != previous, row[4] == "t" {
                 return .held("\(recorded) on \(row[1] ?? "an unknown host"), backend \(row[2] ?? "?")")
             }
             // It may hold this very row, and no timeout reaches a stalled COPY FROM STDIN.
-            try await endSession(key)
+            try await endSession(key + [recorded])
             let owner = RandomID.uuid()
             let claimed: QueryResult
             do throws(StoreError) {

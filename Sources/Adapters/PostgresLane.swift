@@ -50,12 +50,13 @@ package actor PostgresLane: LaneSession {
 
     package func startEpoch(
         _ epoch: Int64,
-        created: Timestamp,
+        created: Timestamp?,
         at sequence: UInt64,
         gap: Gap?
     ) async throws(StoreError) -> Bool {
         let call = HotCall(connection, "start an epoch of \(source)")
-        if (epoch > 1 || gap != nil) && type.dedupe == .position {
+        // That a stream was deleted is noted all the same: nothing is read of it.
+        if type.dedupe == .position && created != nil && (epoch > 1 || gap != nil) {
             throw call.halt(
                 "the stream went back, was deleted or made again: what it holds now may be stored already, and "
                     + "types.\(type.name).dedupe = position cannot tell them. Set it to key, run `thermocline schema "
@@ -64,7 +65,7 @@ package actor PostgresLane: LaneSession {
             )
         }
         let started = try await call.transaction { () throws(StoreError) -> Bool? in
-            let parameters = key + [owner, "\(epoch)", "\(created)", "\(sequence)"]
+            let parameters = key + [owner, "\(epoch)", created?.description, "\(sequence)"]
             guard try await call.execute(HotSQL.startEpoch, parameters).affected == 1 else { return nil }
             if let gap { try await add(gap, call) }
             return true

@@ -46,6 +46,7 @@ extension Configuration {
         package var credentialsFile: String?
         package var createStreams = StreamSelection.only(["orderbook", "trade"])
         package var ack = Acknowledgement.all
+        package var discovery = Duration.seconds(30)
         package var stream = Stream()
 
         package struct Stream: Sendable {

@@ -35,6 +35,12 @@ extension Option {
                 "What is acknowledged: all (each batch, so that operators see the floor) or none."
             ),
             Option(
+                "nats.discovery",
+                \.nats.discovery,
+                .duration(.seconds(1) ... .seconds(3_600)),
+                "Between two looks at which streams there are and what they capture; sooner where something is missing."
+            ),
+            Option(
                 "nats.stream.max_bytes",
                 \.nats.stream.maxBytes,
                 .size(1 << 20...1 << 50),

@@ -74,6 +74,7 @@ package struct HotAPI: Sendable {
         json.field("quarantined", lane.quarantined)
         json.field("conflicts", lane.conflicts)
         json.field("gaps", lane.gaps)
+        json.field("last_gap", lane.lastGap)
         json.field("restarts", lane.restarts)
         json.field("position", lane.position)
         json.field("epoch", lane.epoch)

@@ -54,6 +54,24 @@ package actor JetStreamConnection {
         }
     }
 
+    /// Returns the sequences between the stream's first and last whose messages are gone, in order.
+    ///
+    /// As many numbers as the stream lacks messages: ask where `removed` of its status says that they are few.
+    /// Throws: `.streamNotFound`.
+    package func removedSequences(of name: String) throws(JetStreamError) -> [UInt64] {
+        var options = jsOptions()
+        jsOptions_Init(&options)
+        options.Stream.Info.DeletedDetails = true
+        var info: UnsafeMutablePointer<jsStreamInfo>?
+        var code = jsErrCode(0)
+        let status = js_GetStreamInfo(&info, link.jetStream, name, &options, &code)
+        try JetStreamError.check(status, "stream info", name, api: code)
+        guard let info else { throw JetStreamError(.misuse, "stream info", name) }
+        defer { jsStreamInfo_Destroy(info) }
+        let state = info.pointee.State
+        return (0..<Int(state.DeletedLen)).map { state.Deleted[$0] }.sorted()
+    }
+
     /// Returns every stream of the account, by name.
     package func streams() throws(JetStreamError) -> [StreamStatus] {
         var list: UnsafeMutablePointer<jsStreamInfoList>?
@@ -129,15 +147,27 @@ package actor JetStreamConnection {
         }
     }
 
-    /// Removes a stream's messages, all or those before `sequence`; its sequences go on.
+    /// Removes a stream's messages: all, those before `sequence`, or all but the last `keep`; where `subject` is given,
+    /// of that alone.
     ///
+    /// Its sequences go on.
     /// Throws: `.streamNotFound`.
-    package func purge(_ stream: String, before sequence: UInt64? = nil) throws(JetStreamError) {
-        var options = jsOptions()
-        jsOptions_Init(&options)
-        options.Stream.Purge.Sequence = sequence ?? 0
-        var code = jsErrCode(0)
-        try JetStreamError.check(js_PurgeStream(link.jetStream, stream, &options, &code), "purge", stream, api: code)
+    package func purge(
+        _ stream: String,
+        before sequence: UInt64? = nil,
+        keep: UInt64? = nil,
+        subject: String? = nil
+    ) throws(JetStreamError) {
+        try CStrings.lend { (pool) throws(JetStreamError) in
+            var options = jsOptions()
+            jsOptions_Init(&options)
+            options.Stream.Purge.Sequence = sequence ?? 0
+            options.Stream.Purge.Keep = keep ?? 0
+            options.Stream.Purge.Subject = subject.flatMap { UnsafePointer(pool.copy($0)) }
+            var code = jsErrCode(0)
+            let status = js_PurgeStream(link.jetStream, stream, &options, &code)
+            try JetStreamError.check(status, "purge", stream, api: code)
+        }
     }
 
     /// Returns the message at a stream sequence; nil if it was discarded, or never was.

@@ -30,6 +30,8 @@ package struct StreamConfiguration: Sendable, Equatable {
     package var maxBytes: Int64?
     /// Messages kept; nil for no bound.
     package var maxMessages: Int64?
+    /// Messages kept of each subject; nil for no bound.
+    package var maxMessagesPerSubject: Int64?
     /// Consumers allowed; nil for no bound.
     package var maxConsumers: Int64?
     /// How long the server remembers `Nats-Msg-Id`; nil for its default of two minutes.
@@ -44,6 +46,7 @@ package struct StreamConfiguration: Sendable, Equatable {
         maxAge: Duration? = nil,
         maxBytes: Int64? = nil,
         maxMessages: Int64? = nil,
+        maxMessagesPerSubject: Int64? = nil,
         maxConsumers: Int64? = nil,
         duplicateWindow: Duration? = nil
     ) {
@@ -55,6 +58,7 @@ package struct StreamConfiguration: Sendable, Equatable {
         self.maxAge = maxAge
         self.maxBytes = maxBytes
         self.maxMessages = maxMessages
+        self.maxMessagesPerSubject = maxMessagesPerSubject
         self.maxConsumers = maxConsumers
         self.duplicateWindow = duplicateWindow
     }
@@ -70,6 +74,7 @@ package struct StreamConfiguration: Sendable, Equatable {
         maxAge = raw.MaxAge > 0 ? .nanoseconds(raw.MaxAge) : nil
         maxBytes = raw.MaxBytes > 0 ? raw.MaxBytes : nil
         maxMessages = raw.MaxMsgs > 0 ? raw.MaxMsgs : nil
+        maxMessagesPerSubject = raw.MaxMsgsPerSubject > 0 ? raw.MaxMsgsPerSubject : nil
         maxConsumers = raw.MaxConsumers > 0 ? raw.MaxConsumers : nil
         duplicateWindow = raw.Duplicates > 0 ? .nanoseconds(raw.Duplicates) : nil
     }
@@ -94,6 +99,7 @@ package struct StreamConfiguration: Sendable, Equatable {
             raw.MaxAge = maxAge?.nanoseconds ?? 0
             raw.MaxBytes = maxBytes ?? -1
             raw.MaxMsgs = maxMessages ?? -1
+            raw.MaxMsgsPerSubject = maxMessagesPerSubject ?? -1
             raw.MaxConsumers = maxConsumers ?? -1
             raw.Duplicates = duplicateWindow?.nanoseconds ?? 0
             return try body(&raw)
@@ -119,6 +125,8 @@ package struct StreamStatus: Sendable, Equatable {
     /// Nil in a stream that never had a message.
     package let lastMicros: Int64?
     package let consumers: Int
+    /// Messages between the first and the last sequence that are gone.
+    package let removed: UInt64
 
     package var name: String { configuration.name }
     package var subjects: [String] { configuration.subjects }
@@ -136,5 +144,6 @@ package struct StreamStatus: Sendable, Equatable {
         firstMicros = state.Msgs > 0 ? state.FirstTime / 1_000 : nil
         lastMicros = state.LastSeq > 0 && state.LastTime > 0 ? state.LastTime / 1_000 : nil
         consumers = Int(state.Consumers)
+        removed = state.NumDeleted
     }
 }

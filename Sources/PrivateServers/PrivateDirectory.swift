@@ -46,14 +46,35 @@ package final class PrivateDirectory: Sendable {
     /// Writes a file in it, readable for everyone.
     ///
     /// Throws: `.refused`.
-    func write(_ text: String, to file: String) throws(ServerError) {
+    func write(_ text: String, to file: String) throws(ServerError) { try write(Array(text.utf8), to: file) }
+
+    private func write(_ bytes: [UInt8], to file: String) throws(ServerError) {
         let descriptor = open("\(path)/\(file)", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ServerError(.refused, file, String(cString: strerror(errno))) }
         defer { close(descriptor) }
-        let bytes = Array(text.utf8)
         guard Glibc.write(descriptor, bytes, bytes.count) == bytes.count else {
             throw ServerError(.refused, file, String(cString: strerror(errno)))
         }
+    }
+
+    /// Copies a directory in it, with all files in it, to another, whose former content is removed.
+    ///
+    /// Throws: `.refused`.
+    func copy(_ name: String, to other: String) throws(ServerError) {
+        Self.remove("\(path)/\(other)")
+        try copyEntry(name, to: other)
+    }
+
+    private func copyEntry(_ name: String, to other: String) throws(ServerError) {
+        var status = stat()
+        guard lstat("\(path)/\(name)", &status) == 0 else {
+            throw ServerError(.refused, name, String(cString: strerror(errno)))
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else { return try write(contents(of: name) ?? [], to: other) }
+        guard mkdir("\(path)/\(other)", status.st_mode & 0o777) == 0 else {
+            throw ServerError(.refused, other, String(cString: strerror(errno)))
+        }
+        for entry in directoryEntries("\(path)/\(name)") { try copyEntry("\(name)/\(entry)", to: "\(other)/\(entry)") }
     }
 
     private static func remove(_ path: String) {

@@ -14,6 +14,7 @@ package actor PrivateNATS {
     private let directory: PrivateDirectory
     private let configuration: String
     private var server: ChildProcess?
+    private var copies = 0
 
     // The readiness check blocks for up to a second in `recv`.
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -82,6 +83,27 @@ package actor PrivateNATS {
     package func kill() async {
         await server?.stop(SIGKILL)
         server = nil
+    }
+
+    /// Stops the server, copies its store and starts it again; returns the name of the copy.
+    ///
+    /// Throws: as `start`, and `.refused`.
+    package func copyStore() async throws(ServerError) -> String {
+        copies += 1
+        let copy = "store-\(copies)"
+        await stop()
+        try directory.copy("store", to: copy)
+        try await start()
+        return copy
+    }
+
+    /// Ends the server at once and starts it with a copy in the place of its store: what came after that never was.
+    ///
+    /// Throws: as `start`, and `.refused`.
+    package func restoreStore(_ copy: String) async throws(ServerError) {
+        await kill()
+        try directory.copy(copy, to: "store")
+        try await start()
     }
 
     /// Sends `SIGSTOP` (a server that hangs) or `SIGCONT`.

@@ -13,11 +13,19 @@ package actor PrivatePostgres {
         package var isDurable = false
         /// Further settings, as of `postgres -c name=value`.
         package var parameters: [String: String] = [:]
+        /// Further variables in the server's environment.
+        package var environment: [String: String] = [:]
 
-        package init(listensOnTCP: Bool = false, isDurable: Bool = false, parameters: [String: String] = [:]) {
+        package init(
+            listensOnTCP: Bool = false,
+            isDurable: Bool = false,
+            parameters: [String: String] = [:],
+            environment: [String: String] = [:]
+        ) {
             self.listensOnTCP = listensOnTCP
             self.isDurable = isDurable
             self.parameters = parameters
+            self.environment = environment
         }
     }
 
@@ -38,19 +46,31 @@ package actor PrivatePostgres {
     private var wasKilled = false
     private let databases = Atomic<Int>(0)
 
-    /// Makes a cluster and starts it.
+    /// Makes a cluster and starts it; with `primary` a standby of that, which takes no writes until it is promoted.
     ///
     /// Throws: `.missingProgram`, `.refused`, `.ended` or `.notReady` with the end of the log.
-    package init(_ settings: Settings = Settings()) async throws(ServerError) {
+    package init(
+        _ settings: Settings = Settings(),
+        standbyOf primary: PrivatePostgres? = nil
+    ) async throws(ServerError) {
         if let missing = Program.missing(of: Self.programs) { throw missing }
         self.settings = settings
         directory = try PrivateDirectory("postgres", owner: Self.account)
         port = settings.listensOnTCP ? try LoopbackPort.free() : 5432
-        try await run(
-            .initdb,
-            ["-D", "data", "-U", Self.user, "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"],
-            asServer: true
-        )
+        if let primary {
+            let source = ["-h", primary.socketDirectory, "-p", "\(primary.port)", "-U", Self.user]
+            try await run(
+                .basebackup,
+                ["-D", "data", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"] + source,
+                asServer: true
+            )
+        } else {
+            try await run(
+                .initdb,
+                ["-D", "data", "-U", Self.user, "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"],
+                asServer: true
+            )
+        }
         try await start()
     }
 
@@ -106,8 +126,10 @@ package actor PrivatePostgres {
     }
 
     /// Stops the server: sessions are ended, transactions rolled back, a checkpoint written (`SIGINT`, "fast").
-    package func stop() async {
-        await server?.stop(SIGINT)
+    ///
+    /// `immediately`: without any of that (`SIGQUIT`); the next start recovers from the log.
+    package func stop(immediately: Bool = false) async {
+        await server?.stop(immediately ? SIGQUIT : SIGINT)
         server = nil
     }
 
@@ -151,7 +173,7 @@ package actor PrivatePostgres {
         return try await ChildProcess(
             Program.postgres.path(),
             ["-D", "data"] + parameters.sorted { $0.key < $1.key }.flatMap { ["-c", "\($0.key)=\($0.value)"] },
-            environment: ["LC_ALL": "C", "HOME": directory.path],
+            environment: ["LC_ALL": "C", "HOME": directory.path].merging(settings.environment) { $1 },
             directory: directory.path,
             logFile: logFile,
             user: Self.account

@@ -5,6 +5,7 @@ package enum Program: String, Sendable, CaseIterable {
     case initdb
     case postgres
     case createdb
+    case basebackup = "pg_basebackup"
     case nats = "nats-server"
     case setpriv
     case env
@@ -12,7 +13,7 @@ package enum Program: String, Sendable, CaseIterable {
     package var debianPackage: String {
         switch self {
         case .initdb, .postgres: "postgresql"
-        case .createdb: "postgresql-client"
+        case .createdb, .basebackup: "postgresql-client"
         case .nats: "nats-server"
         case .setpriv: "util-linux"
         case .env: "coreutils"

@@ -12,6 +12,7 @@ package final class Faults: Sendable {
         var generator: SeededGenerator
         var share: Double
         var isDead = false
+        var skewMicros: Int64 = 0
         var planned: [String: Moment] = [:]
         var interruption: (@Sendable (String) async -> Void)?
     }
@@ -26,6 +27,11 @@ package final class Faults: Sendable {
     package func kill() { state.withLock { $0.isDead = true } }
 
     package var isDead: Bool { state.withLock { $0.isDead } }
+
+    /// Sets the process's wall clock ahead of the true one.
+    package func setClock(aheadBy micros: Int64) { state.withLock { $0.skewMicros = micros } }
+
+    package var clockSkewMicros: Int64 { state.withLock { $0.skewMicros } }
 
     /// No faults from here on.
     package func stop() {

@@ -58,6 +58,27 @@ package struct FeedMessage: Hashable, Sendable {
         "\(type)/\(exchange)/\(marketType)/\(symbol)/\(ts.micros)/\(own)"
     }
 
+    /// Names a stored row by its natural key; `own` is what the type adds to it, in catalogue order.
+    package static func storedIdentity(
+        of type: RecordType,
+        exchange: String,
+        marketType: String,
+        symbol: String,
+        ts: Timestamp,
+        own: [String?]
+    ) -> String {
+        // The feed tells liquidations apart by their id alone.
+        let told = type.name == "liquidation" ? own.prefix(1) : own[...]
+        return storedIdentity(
+            type: type.name,
+            exchange: exchange,
+            marketType: marketType,
+            symbol: symbol,
+            ts: ts,
+            own: told.map { $0 ?? "" }.joined(separator: "/")
+        )
+    }
+
     /// Names a message kept aside, by its subject and a hash of its bytes (FNV-1a: no adversary publishes here).
     package static func quarantinedIdentity(subject: String, payload: [UInt8]) -> String {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325

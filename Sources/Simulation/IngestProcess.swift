@@ -41,7 +41,7 @@ actor IngestProcess {
                     hot: MemoryHot(hot, faults: faults),
                     decoder: RecordDecoder(type: settings.type, catalog: catalog),
                     clock: clock,
-                    now: { clock.timestamp },
+                    now: { clock.timestamp.advanced(byMicros: faults.clockSkewMicros) },
                     board: LaneBoard(),
                     report: { Self.report($0, by: name, to: trace) }
                 )

@@ -67,7 +67,7 @@ package struct MemoryLane: LaneSession {
 
     package func startEpoch(
         _ epoch: Int64,
-        created: Timestamp,
+        created: Timestamp?,
         at sequence: UInt64,
         gap: Gap?
     ) async throws(StoreError) -> Bool {

@@ -47,38 +47,40 @@ struct Publications: Sendable {
 
     /// Notes a message that the server stored.
     mutating func add(_ message: FeedMessage, stored: StreamServer.Message, source: SourceID) {
-        bySource[source, default: []].append(entries.count)
         let quarantined = FeedMessage.quarantinedIdentity(subject: message.subject, payload: message.payload)
+        var (content, isPoison, identity) = (Digest128?.none, message.kind == .poison, message.identity)
+        do {
+            if !isPoison { content = try self.content(of: message, stored.time) }
+        } catch let error as DecodeError where error.reason == .timeOutOfRange {
+            // The stream's time, by a clock that is wrong, puts it too far into the future: that decides.
+            (isPoison, identity) = (true, quarantined)
+        } catch {}  // The feed calls it good: then the tiers will hold a row that nobody published so.
+        bySource[source, default: []].append(entries.count)
         entries.append(
             Entry(
                 source: source,
                 type: message.type,
                 sequence: stored.sequence,
                 life: lives[source.stream, default: 0],
-                identity: message.identity,
+                identity: identity,
                 quarantined: quarantined
             )
         )
-        if message.kind == .poison {
-            evidence[message.type]?.poison.insert(message.identity)
-        } else if let content = content(of: message, stored.time) {
-            evidence[message.type]?.published[message.identity, default: []].insert(content)
-            evidence[message.type]?.messages[quarantined] = .init(identity: message.identity, digest: content)
+        if isPoison {
+            evidence[message.type]?.poison.insert(identity)
+        } else if let content {
+            evidence[message.type]?.published[identity, default: []].insert(content)
+            evidence[message.type]?.messages[quarantined] = .init(identity: identity, digest: content)
         }
     }
 
-    private func content(of message: FeedMessage, _ time: Timestamp) -> Digest128? {
+    private func content(of message: FeedMessage, _ time: Timestamp) throws -> Digest128? {
         guard let (decoder, reader) = readers[message.type] else { return nil }
         var batch = RowBatch()
         let subject = Array(message.subject.utf8)
         let origin = MessageOrigin(sequence: 1, time: time, receivedAt: time)
-        do {
-            try decoder.decode(message.payload.span, subject: subject.span, origin: origin, into: &batch)
-            return try reader.rows(batch.copyBytes()).first?.content
-        } catch {
-            // The feed calls it good: then the tiers will hold a row that nobody published so.
-            return nil
-        }
+        try decoder.decode(message.payload.span, subject: subject.span, origin: origin, into: &batch)
+        return try reader.rows(batch.copyBytes()).first?.content
     }
 
     /// The position of a source as the hot tier has it now; `isCurrent` where the stream still holds its message.
@@ -126,7 +128,7 @@ struct Publications: Sendable {
     }
 
     private static func covers(_ gap: Gap, _ entry: Entry) -> Bool {
-        guard gap.cause == .discarded else { return true }
+        guard gap.cause == .discarded || gap.cause == .purged else { return true }
         return (gap.firstSequence ?? 0) <= entry.sequence && entry.sequence <= (gap.lastSequence ?? .max)
     }
 }

@@ -26,6 +26,10 @@ package struct ScriptedStreams: MessageStreams {
         try await faults.onNATS("time", stream) { await server.time(of: sequence, in: stream) }
     }
 
+    package func removed(from stream: String) async throws(SourceError) -> [UInt64] {
+        try await faults.onNATS("removed", stream) { [] }
+    }
+
     package func makeConsumer(
         of source: SourceID,
         named name: String,

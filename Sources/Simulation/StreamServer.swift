@@ -61,12 +61,14 @@ package actor StreamServer {
 
     package func createStream(_ name: String) { streams[name] = Stream(created: now) }
 
-    /// Deletes a stream with all its consumers and makes it again, empty.
-    package func recreateStream(_ name: String) {
+    /// Deletes a stream with all its consumers and makes it again, empty; `keepingLife` as it was when it was made.
+    package func recreateStream(_ name: String, keepingLife: Bool = false) {
         // A microsecond later at least: no two lives of a stream begin at one instant.
-        let created = max(now, streams[name]?.created.advanced(byMicros: 1) ?? now)
-        streams[name] = Stream(created: created)
+        let (before, now) = (streams[name]?.created ?? now, now)
+        streams[name] = Stream(created: keepingLife ? before : max(now, before.advanced(byMicros: 1)))
     }
+
+    package func deleteStream(_ name: String) { streams[name] = nil }
 
     /// Stores a message; no two have the same time.
     package func publish(_ subject: String, _ payload: [UInt8], to name: String) -> Message? {
@@ -88,13 +90,21 @@ package actor StreamServer {
     }
 
     /// Restarts the server with a stream as an older backup had it: the messages above `sequence` never were.
-    package func restore(_ name: String, through sequence: UInt64) {
+    ///
+    /// Behind a cluster no connection need break: then its consumers go on with what comes next.
+    package func restore(_ name: String, through sequence: UInt64, breaksConnections: Bool = true) {
         guard var stream = streams[name], sequence < stream.last, sequence + 1 >= stream.first else { return }
         stream.messages.removeAll { $0.sequence > sequence }
         stream.last = sequence
-        stream.consumers = [:]
+        for consumer in stream.consumers.keys {
+            let next = stream.consumers[consumer]?.next ?? 0
+            stream.consumers[consumer]?.next = min(next, sequence + 1)
+        }
+        if breaksConnections {
+            stream.consumers = [:]
+            life += 1
+        }
         streams[name] = stream
-        life += 1
     }
 
     /// Breaks every connection, as a restart does that loses nothing.
@@ -118,7 +128,9 @@ package actor StreamServer {
             messages: UInt64(stream.messages.count),
             bytes: UInt64(stream.messages.reduce(0) { $0 + $1.payload.count }),
             firstTime: stream.messages.first?.time,
-            lastTime: stream.messages.last?.time
+            lastTime: stream.messages.last?.time,
+            // What is gone here went by a limit.
+            maxMessagesPerSubject: 1
         )
     }
 

@@ -13,15 +13,26 @@ extension World {
             trace.add("  the server restarts")
             await server.restart()
         case 5..<8:
-            let skew = Int64(draw(5) - 2) * 7_000_000
+            let skew = drawSkew()
             trace.add("  the server's clock is \(skew) us ahead")
+            trace.count(skew.magnitude < 1 << 36 ? "server's clock stepped" : "server's clock jumped")
             await server.setClock(aheadBy: skew)
+        case 8:
+            let (index, skew) = (draw(2), drawSkew())
+            trace.add("  the clock of ingest \(index) is \(skew) us ahead")
+            ingest[index].faults.setClock(aheadBy: skew)
         default:
             let ends = draw(2) == 0
             trace.add("  ending a session \(ends ? "ends it" : "leaves it alive")")
             await hot.setEndsSessions(ends)
             await cold.setEndsSessions(ends)
         }
+    }
+
+    /// Microseconds that a clock is wrong by: none, seconds, nearly the day that events may be ahead, or more.
+    private func drawSkew() -> Int64 {
+        let seconds: [Int64] = [0, 7, 14, 86_000, 90_000]
+        return seconds[draw(seconds.count)] * 1_000_000 * (draw(2) == 0 ? 1 : -1)
     }
 
     /// The stream discards its oldest messages, read or not.

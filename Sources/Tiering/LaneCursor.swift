@@ -85,11 +85,11 @@ package enum Resumption: Sendable, Equatable {
     ///   - isShared: whether other types share the stream.
     package init(position: Position, state: StreamState, timeAtPosition: Timestamp?, isShared: Bool) {
         let start = max(state.firstSequence, 1) - 1
+        let next = position.epoch + 1
         guard let created = position.streamCreated else {
-            self = .newEpoch(1, at: start, gap: nil)
+            self = .newEpoch(next, at: start, gap: nil)
             return
         }
-        let next = position.epoch + 1
         if created != state.created {
             // How many messages the earlier life still held beyond the position, nobody can say.
             let gap = Gap(
@@ -102,13 +102,15 @@ package enum Resumption: Sendable, Equatable {
             self = .newEpoch(next, at: start, gap: gap)
             return
         }
+        // A position without a time is one whose message was gone; gone messages do not come back.
         let stepped = timeAtPosition.map { $0 != position.messageTime } ?? false
-        if state.lastSequence < position.sequence || (position.messageTime != nil && stepped) {
+        if state.lastSequence < position.sequence || stepped {
             let gap = Gap(
                 cause: .regression,
                 epoch: position.epoch,
+                // How much more it had held, nobody can say.
                 firstSequence: state.lastSequence < position.sequence ? state.lastSequence + 1 : nil,
-                lastSequence: state.lastSequence < position.sequence ? position.sequence : nil,
+                lastSequence: nil,
                 isSuspected: true
             )
             self = .newEpoch(next, at: start, gap: gap)

@@ -20,14 +20,18 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     }
 
     package nonisolated let settings: LaneSettings
-    private let streams: Streams
+    let streams: Streams
     private let hot: Hot
     private let decoder: RecordDecoder
     private let clock: C
-    private let now: @Sendable () -> Timestamp
-    private let board: LaneBoard
-    private let report: @Sendable (LaneEvent) -> Void
+    let now: @Sendable () -> Timestamp
+    let board: LaneBoard
+    let report: @Sendable (LaneEvent) -> Void
     private var lastOwner: String?
+    /// The last message that any consumer of ours delivered: the stream must still hold that one, or have discarded it.
+    var furthest: LaneCursor?
+    /// Found by others, and to be written with the next batch.
+    var noted = NotedGap()
 
     package init(
         _ settings: LaneSettings,
@@ -75,7 +79,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         lastOwner = session.owner
         report(.claimed(settings.source, claimed))
         do {
-            return try await start(session, at: claimed)
+            return try await noteDeletion(of: claimed, in: session) { try await start(session, at: claimed) }
         } catch {
             await session.close()
             throw error
@@ -90,22 +94,23 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         switch made.resumption {
         case .resume(let sequence, let gap):
             cursor = cursorAt(claimed.epoch, claimed.sequence, claimed.messageTime)
-            if let gap {
-                report(.gap(source, gap))
-                var batch = LaneBatch(epoch: claimed.epoch, from: claimed.sequence)
-                batch.to = sequence
-                batch.gaps = [gap]
+            var batch = LaneBatch(epoch: claimed.epoch, from: claimed.sequence)
+            batch.to = sequence
+            batch.messageTime = sequence == claimed.sequence ? claimed.messageTime : nil
+            batch.gaps = try await [gap, lossAbove(claimed, made.state)].compactMap { $0 }
+            if !batch.gaps.isEmpty {
+                judge(&batch, by: made.state, since: claimed.messageTime)
                 guard case .committed = try await session.commit(batch) else { throw LostLane() }
-                board.update(source) { $0.gaps += 1 }
-                cursor = cursorAt(claimed.epoch, sequence, nil)
+                for gap in batch.gaps { list(gap) }
+                cursor = cursorAt(claimed.epoch, sequence, batch.messageTime)
             }
         case .newEpoch(let epoch, let sequence, let gap):
-            if let gap { report(.gap(source, gap)) }
             let created = made.state.created
             guard try await session.startEpoch(epoch, created: created, at: sequence, gap: gap) else {
                 throw LostLane()
             }
-            if gap != nil { board.update(source) { $0.gaps += 1 } }
+            if let gap { list(gap) }
+            furthest = nil
             await made.consumer.close()
             try await streams.deleteConsumer(named: made.name, of: source.stream)
             made = try await makeConsumer(
@@ -122,6 +127,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             $0.state = .reading
             $0.trouble = nil
             $0.needsOperator = false
+            $0.isGone = false
             $0.position = opened.sequence
             $0.fetched = opened.sequence
             $0.epoch = opened.epoch
@@ -156,7 +162,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         let consumer = try await streams.makeConsumer(of: source, named: name, from: position.sequence + 1)
         let state = try await streams.state(of: source.stream)
         var time: Timestamp?
-        if position.messageTime != nil, position.sequence <= state.lastSequence {
+        if position.streamCreated != nil, position.sequence > 0, position.sequence <= state.lastSequence {
             time = try await streams.time(of: position.sequence, in: source.stream)
         }
         board.update(source) { $0.stream = state }
@@ -190,7 +196,9 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     /// Fetches and decodes until the policy closes the batch; empty where nothing came.
     package func gather(_ lane: inout Open, committing flight: Flight?) async throws -> LaneBatch {
         var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
-        let policy = settings.batch
+        batch.messageTime = lane.cursor.messageTime
+        batch.gaps = noted.take(epoch: batch.epoch)
+        let (policy, since) = (settings.batch, lane.cursor.messageTime)
         let start = clock.now
         while true {
             let isCommitting = flight.map { !$0.isLanded } ?? false
@@ -203,7 +211,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             )
             if let reason {
                 board.update(settings.source) { $0.batches[reason, default: 0] += 1 }
-                if settings.isShared { try await suspectGap(&batch) }
+                try await findGaps(in: &batch, since: since)
                 batch.repeated = batch.rows.deduplicateAndSort(as: settings.type)
                 return batch
             }
@@ -219,25 +227,6 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             }
             try await take(messages, into: &batch, &lane)
         }
-    }
-
-    /// Lists what a shared stream discarded between the last batch and this one: some of it may have been ours.
-    ///
-    /// No hole in the sequence tells there; but a stream discards from its beginning, so only where that has passed the
-    /// place this batch began at can a message be gone that was never delivered.
-    private func suspectGap(_ batch: inout LaneBatch) async throws {
-        let state = try await streams.state(of: settings.source.stream)
-        board.update(settings.source) { $0.stream = state }
-        guard state.firstSequence > batch.from + 1 else { return }
-        batch.gaps.append(
-            Gap(
-                cause: .discarded,
-                epoch: batch.epoch,
-                firstSequence: batch.from + 1,
-                lastSequence: min(state.firstSequence - 1, batch.to),
-                isSuspected: true
-            )
-        )
     }
 
     private func take(_ messages: MessageBatch, into batch: inout LaneBatch, _ lane: inout Open) async throws {
@@ -287,12 +276,11 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
                 $0.repeated += repeated
                 $0.quarantined += quarantined
                 $0.conflicts += conflicts
-                $0.gaps += batch.gaps.count
                 $0.position = batch.to
                 $0.positionTime = batch.messageTime ?? $0.positionTime
                 $0.lastProgress = time
             }
-            for gap in batch.gaps { report(.gap(settings.source, gap)) }
+            for gap in batch.gaps { list(gap) }
             if settings.acknowledges && batch.received > 0 { try await consumer.acknowledge(through: batch.to) }
         }
     }
@@ -332,21 +320,6 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         }
     }
 
-    /// Moves an idle lane past messages of other types, so that their expiry is never taken for a gap of ours.
-    ///
-    /// Safe because `last` was read a whole heartbeat before the consumer said that nothing is pending: every message
-    /// of ours up to it has been delivered and taken, on a cluster too, where one server counts the stream and another
-    /// the consumer.
-    private func skip(to last: UInt64, _ lane: inout Open) async throws {
-        let time = try await streams.time(of: last, in: settings.source.stream)
-        var batch = LaneBatch(epoch: lane.cursor.epoch, from: lane.cursor.sequence)
-        batch.to = last
-        batch.messageTime = time
-        try await settle(batch, in: lane.session, consumer: lane.consumer, flight: Flight())
-        lane.cursor.skip(to: last, messageTime: time)
-        board.update(settings.source) { $0.fetched = last }
-    }
-
     /// Opens the lane and reads until `stop` opens.
     ///
     /// False where a live owner holds it.
@@ -354,6 +327,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
         guard var lane = try await open() else { return false }
         do {
             try await read(&lane) { stop.isOpen }
+            if noted.isWaiting { try await settleNoted(&lane) }
         } catch {
             await close(lane)
             throw error
@@ -363,6 +337,7 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     }
 
     package func close(_ lane: Open) async {
+        remember(lane.cursor)
         await lane.consumer.close()
         await lane.session.close()
     }

@@ -12,6 +12,9 @@ package struct LaneService<Streams: MessageStreams, Hot: HotTier, C: Clock>: Ser
         self.clock = clock
     }
 
+    /// Lists with the lane's next batch that no stream captured its type for a while.
+    package func noteUncaptured() async { await runner.noteUncaptured() }
+
     /// Returns when `stop` opens, with the batch at hand committed.
     package func run(until stop: Latch) async throws {
         // The cause is outside and passes, or it takes an operator: either way the lane waits, and says what for.

@@ -2,7 +2,7 @@ package import Records
 
 /// How far a source is stored, as the hot database has it: the truth that every consumer is made from.
 package struct Position: Sendable, Equatable {
-    /// Creation time of the stream this position counts in; nil for a source seen for the first time.
+    /// Creation time of the stream this position counts in; nil for a source that is new, or was deleted.
     package var streamCreated: Timestamp?
     /// Rises at another creation time and at each regression.
     package var epoch: Int64
@@ -31,12 +31,18 @@ package struct Position: Sendable, Equatable {
 /// A hole in what a source delivered, with its cause.
 package struct Gap: Sendable, Equatable {
     package enum Cause: String, Sendable {
-        /// The stream discarded messages before they were read: limits, purge, deletion.
+        /// The stream discarded messages before they were read: its limits did, or nobody can tell what else.
         case discarded
-        /// The stream went back below the position: power cut, restored backup.
+        /// Somebody removed messages before they were read; no limit of the stream was reached.
+        case purged
+        /// The stream went back below what was read: power cut, restored backup.
         case regression
-        /// The stream was deleted and made again.
+        /// The stream was deleted, and nobody has made it again yet.
+        case deleted
+        /// The stream was deleted and made again before anybody looked.
         case recreated
+        /// No stream captured the type for a while: what was published then never got a sequence.
+        case uncaptured
     }
     package var cause: Cause
     package var epoch: Int64
@@ -58,7 +64,17 @@ package struct Gap: Sendable, Equatable {
     package var summary: String {
         let first = firstSequence.map { "\($0)" } ?? "unknown"
         let last = lastSequence.map { "\($0)" } ?? "unknown"
-        return "sequences \(first) to \(last) of epoch \(epoch)\(isSuspected ? ", not all of them ours" : "")"
+        let start = firstSequence.map { "sequence \($0)" } ?? "an unknown sequence"
+        return switch cause {
+        case .uncaptured: "no stream captured the type for a while: what was published then was kept nowhere"
+        case .deleted, .recreated:
+            "the stream was deleted: of epoch \(epoch), what it held from \(start) on was not read"
+        case .regression:
+            "the stream went back: of epoch \(epoch), what it held from \(start) on is another now, and what "
+                + "was not read of it is lost"
+        case .discarded, .purged:
+            "sequences \(first) to \(last) of epoch \(epoch)\(isSuspected ? ", perhaps not all of them ours" : "")"
+        }
     }
 }
 
@@ -130,10 +146,12 @@ package protocol LaneSession: Sendable {
     var owner: String { get }
     /// Writes the name of a consumer before it is created. False where the lane is no longer ours.
     func recordConsumer(_ name: String) async throws(StoreError) -> Bool
-    /// Starts an epoch at `sequence` of a stream created at `created`. False where the lane is no longer ours.
+    /// Starts an epoch at `sequence` of a stream created at `created`; nil ends the last one: the stream is gone.
+    ///
+    /// False where the lane is no longer ours.
     func startEpoch(
         _ epoch: Int64,
-        created: Timestamp,
+        created: Timestamp?,
         at sequence: UInt64,
         gap: Gap?
     ) async throws(StoreError) -> Bool

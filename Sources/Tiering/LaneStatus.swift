@@ -16,6 +16,8 @@ package struct LaneStatus: Sendable, Equatable {
     /// Of the quarantined: their key was stored before with other content.
     package var conflicts = 0
     package var gaps = 0
+    /// The last of them, with its cause, for a person.
+    package var lastGap: String?
     package var batches: [BatchPolicy.Reason: Int] = [:]
     package var restarts = 0
     package var position: UInt64 = 0
@@ -29,6 +31,8 @@ package struct LaneStatus: Sendable, Equatable {
     /// When this lane last committed or said that it lives, wall clock.
     package var lastProgress: Timestamp?
     package var stream: StreamState?
+    /// Its stream is deleted, and that is written down: there is nothing left to do.
+    package var isGone = false
     /// It waits for a person: no time mends what is wrong.
     package var needsOperator = false
     /// After so long without a commit or a sign of life a lane that reads is held up, microseconds.
@@ -39,6 +43,9 @@ package struct LaneStatus: Sendable, Equatable {
         self.source = source
         self.patienceMicros = patienceMicros
     }
+
+    /// Whether nothing that was published is left for this lane.
+    package var isExhausted: Bool { isGone || state == .waiting || (state == .reading && pending == 0) }
 
     /// What holds up a lane that has something to do and does not get it done; nil where nothing does.
     package func stall(at time: Timestamp) -> String? {

@@ -29,6 +29,12 @@ package struct StreamState: Sendable, Equatable {
     package var maxAgeMicros: Int64?
     /// Size after which the stream discards; nil where unbounded.
     package var maxBytes: UInt64?
+    /// Number of messages after which the stream discards; nil where unbounded.
+    package var maxMessages: UInt64?
+    /// It keeps so many messages of each subject, so that any of them may go at any time; nil where unbounded.
+    package var maxMessagesPerSubject: UInt64?
+    /// Messages between the first and the last sequence that are gone: no limit but that per subject removes them.
+    package var removed: UInt64
 
     package init(
         created: Timestamp,
@@ -39,7 +45,10 @@ package struct StreamState: Sendable, Equatable {
         firstTime: Timestamp? = nil,
         lastTime: Timestamp? = nil,
         maxAgeMicros: Int64? = nil,
-        maxBytes: UInt64? = nil
+        maxBytes: UInt64? = nil,
+        maxMessages: UInt64? = nil,
+        maxMessagesPerSubject: UInt64? = nil,
+        removed: UInt64 = 0
     ) {
         self.created = created
         self.firstSequence = firstSequence
@@ -50,6 +59,9 @@ package struct StreamState: Sendable, Equatable {
         self.lastTime = lastTime
         self.maxAgeMicros = maxAgeMicros
         self.maxBytes = maxBytes
+        self.maxMessages = maxMessages
+        self.maxMessagesPerSubject = maxMessagesPerSubject
+        self.removed = removed
     }
 }
 
@@ -61,6 +73,8 @@ package protocol MessageStreams: Sendable {
     func state(of stream: String) async throws(SourceError) -> StreamState
     /// The server's time of the message at `sequence`; nil where it was discarded.
     func time(of sequence: UInt64, in stream: String) async throws(SourceError) -> Timestamp?
+    /// The sequences between the stream's first and last that are gone, in order.
+    func removed(from stream: String) async throws(SourceError) -> [UInt64]
     /// Creates a consumer that delivers everything from `sequence` on, once, in order.
     func makeConsumer(
         of source: SourceID,

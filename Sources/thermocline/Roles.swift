@@ -92,7 +92,8 @@ struct Roles: Sendable {
             takeover: configuration.ingest.takeover,
             creatable: Set(names.filter(configuration.nats.createStreams.contains)),
             streamMaxBytes: Int64(configuration.nats.stream.maxBytes),
-            streamMaxAge: configuration.nats.stream.maxAge
+            streamMaxAge: configuration.nats.stream.maxAge,
+            discovery: configuration.nats.discovery
         )
     }
 

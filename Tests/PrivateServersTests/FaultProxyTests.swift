@@ -87,6 +87,40 @@ struct FaultProxyTests {
         #expect(client.read(until: "PONG\r\n").hasSuffix("PONG\r\n"))
     }
 
+    @Test func `a reset ends every connection`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let client = try Client(proxy.port)
+        #expect(client.read(until: "\r\n").hasPrefix("INFO {"))
+        proxy.reset()
+        #expect(client.read(until: "never") == "")
+        #expect(errno == ECONNRESET)
+        #expect(try Client(proxy.port).read(until: "\r\n").hasPrefix("INFO {"))
+    }
+
+    @Test func `a stranded connection is dead for ever and not ended, new ones are served`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let old = try Client(proxy.port)
+        #expect(old.read(until: "\r\n").hasPrefix("INFO {"))
+        proxy.strand()
+        old.ping()
+        #expect(try Client(proxy.port).read(until: "\r\n").hasPrefix("INFO {"))
+        #expect(old.isSilent(for: 200))
+    }
+
+    @Test func `a throttle lets no more through than it says, until it ends`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        proxy.throttle(bytesPerSecond: 200, chunk: 20)
+        let (clock, client) = (ContinuousClock(), try Client(proxy.port))
+        let start = clock.now
+        #expect(client.read(until: "never", limit: 60).utf8.count == 60)
+        #expect(start.duration(to: clock.now) >= .milliseconds(200))
+        proxy.throttle(bytesPerSecond: nil)
+        #expect(client.read(until: "\r\n").hasSuffix("\r\n"))
+    }
+
     @Test func `a refusal closes new connections at once until it ends`() throws {
         let proxy = try FaultProxy(to: PrivateNATS.current.port)
         defer { proxy.stop() }
@@ -97,5 +131,34 @@ struct FaultProxyTests {
         #expect(try Client(proxy.port).read(until: "never") == "")
         proxy.accept()
         #expect(try Client(proxy.port).read(until: "\r\n").hasPrefix("INFO {"))
+    }
+
+    @Test func `a held request waits from its place on, and a cut drops it`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let (held, other) = (try Client(proxy.port), try Client(proxy.port))
+        for client in [held, other] { #expect(client.read(until: "\r\n").hasPrefix("INFO {")) }
+        proxy.hold(.request("NG\r\n"))
+        held.ping()
+        #expect(held.isSilent(for: 200))
+        #expect(proxy.isHolding)
+        other.ping()
+        #expect(other.read(until: "PONG\r\n").hasSuffix("PONG\r\n"))
+        proxy.cut()
+        #expect(held.read(until: "never") == "")
+    }
+
+    @Test func `what is held goes on when it is released`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let client = try Client(proxy.port)
+        #expect(client.read(until: "\r\n").hasPrefix("INFO {"))
+        for hold in [Hold.request("PING", passing: 2), .answer(to: "PING")] {
+            proxy.hold(hold)
+            client.ping()
+            #expect(client.isSilent(for: 200))
+            proxy.release()
+            #expect(client.read(until: "PONG\r\n").hasSuffix("PONG\r\n"))
+        }
     }
 }

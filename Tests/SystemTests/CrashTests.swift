@@ -53,28 +53,4 @@ import Testing
         try await expectTrades(101, in: stage)
         #expect(await hot.stop() == .exited(0))
     }
-
-    @Test func `a connection cut in the middle of a delivery costs seconds and no message`() async throws {
-        let proxy = try FaultProxy(to: PrivateNATS.current.port)
-        defer { proxy.stop() }
-        let stage = try await Stage(natsURL: PrivateNATS.url(port: proxy.port))
-        let hot = try await stage.run(["hot"])
-        try await stage.awaitReading(hot)
-        try await stage.publish(try trades(0..<1))
-        try await stage.awaitStored()
-
-        let messages = try trades(1..<101)
-        let halfBytes = messages.reduce(0) { $0 + $1.payload.count + $1.subject.utf8.count } / 2
-        let connections = proxy.connections
-        // Stopped, it can read nothing: the server delivers all, the proxy passes half of it on and cuts.
-        hot.process.send(SIGSTOP)
-        proxy.cut(afterBytesToClients: halfBytes)
-        try await stage.publish(messages)
-        hot.process.send(SIGCONT)
-        try await stage.awaitStored(within: .seconds(10))
-        try await expectTrades(101, in: stage)
-        #expect(proxy.connections > connections)
-        #expect(hot.lines("lane claimed").count { Self.isTrade($0) } > 1)
-        #expect(await hot.stop() == .exited(0))
-    }
 }

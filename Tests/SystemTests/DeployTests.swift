@@ -116,6 +116,13 @@ import Testing
         #expect(DeployFiles.developmentPackages(in: dockerfile) == needed)
     }
 
+    /// Without one of them the package does not even load.
+    @Test func `the image is built from every directory that has a target`() throws {
+        let package = try DeployFiles.text("Package.swift")
+        let directories = package.matches(of: /path: "(\w+)/).map { String($0.1) } + ["Sources", "Tests"]
+        for directory in directories { #expect(dockerfile.contains("\nCOPY \(directory) \(directory)\n")) }
+    }
+
     @Test(arguments: ["hot", "cold"]) func `a unit starts its role, and systemd understands every line`(
         role: String
     ) async throws {

@@ -15,20 +15,6 @@ import Testing
     .enabled(if: RecordedData.isAvailable, Comment(rawValue: RecordedData.skipped))
 )
 struct OutageTests {
-    /// Waits until hot is degraded and says so in these words.
-    private func awaitTrouble(_ words: [String], of daemon: Daemon, _ role: String = "hot") async throws {
-        try await poll("\(role) is degraded and says \(words)", within: .seconds(30)) {
-            let health = try await daemon.health(role)
-            return health.code == 200 && health.status == "degraded" && words.allSatisfy(health.trouble.contains)
-        }
-    }
-
-    private func awaitHealthy(_ daemon: Daemon, _ role: String = "hot") async throws {
-        try await poll("\(role) is healthy again", within: .seconds(60)) {
-            try await daemon.health(role).status == "healthy"
-        }
-    }
-
     @Test func `databases and NATS that go away during the load cost nothing`() async throws {
         let stage = try await Stage(["hot.batch.rows=200"])
         let messages = try RecordedData.eraC()
@@ -39,7 +25,7 @@ struct OutageTests {
         async let first: Void = stage.publish(parts[0])
         try await stage.awaitSomeStored()
         await PrivatePostgres.current.kill()
-        try await awaitTrouble(["hot", "tries again by itself"], of: hot)
+        try await hot.awaitTrouble(["hot", "tries again by itself"])
         try await first
         try await PrivatePostgres.current.start()
 
@@ -49,12 +35,12 @@ struct OutageTests {
         try await second
 
         await PrivateNATS.current.kill()
-        try await awaitTrouble(["NATS"], of: hot)
+        try await hot.awaitTrouble(["NATS"])
         try await PrivateNATS.current.start()
         try await stage.publish(parts[2])
         try await stage.awaitStored()
         try await stage.expectRecorded(in: stage.hot)
-        try await awaitHealthy(hot)
+        try await hot.awaitHealthy()
         #expect(try await stage.scalar(stage.hot, "SELECT count(*) FROM thermocline.gap") == "0")
         #expect(hot.process.isRunning)
         #expect(await hot.stop() == .exited(0))
@@ -66,7 +52,7 @@ struct OutageTests {
         let first = try await stage.run(["hot"])
         try await stage.awaitReading(first)
         let second = try await stage.run(["hot"])
-        try await awaitTrouble(["held by"], of: second)
+        try await second.awaitTrouble(["held by"])
 
         async let published: Void = stage.publish(messages)
         try await stage.awaitSomeStored()
@@ -77,7 +63,7 @@ struct OutageTests {
         try await published
         try await stage.awaitStored()
         try await stage.expectRecorded(in: stage.hot)
-        try await awaitHealthy(second)
+        try await second.awaitHealthy()
         #expect(await second.stop() == .exited(0))
     }
 
@@ -90,12 +76,12 @@ struct OutageTests {
         let first = try await stage.run(["cold"])
         try await poll("a range verified", within: .seconds(30)) { !first.lines("range verified").isEmpty }
         let second = try await stage.run(["cold"])
-        try await awaitTrouble(["holds the lease"], of: second, "cold")
+        try await second.awaitTrouble(["holds the lease"], "cold")
         await first.kill()
         try await stage.archiveEverything(second)
         try await stage.expectEmpty(stage.hot)
         try await stage.expectNothingHalted()
-        try await awaitHealthy(second, "cold")
+        try await second.awaitHealthy("cold")
         #expect(await second.stop() == .exited(0))
         #expect(await hot.stop() == .exited(0))
     }
@@ -109,9 +95,9 @@ struct OutageTests {
         let cold = try await stage.run(["cold"])
         try await poll("a range verified", within: .seconds(30)) { !cold.lines("range verified").isEmpty }
         await PrivatePostgres.current.kill()
-        try await awaitTrouble(["tries again by itself"], of: cold, "cold")
+        try await cold.awaitTrouble(["tries again by itself"], "cold")
         try await PrivatePostgres.current.start()
-        try await awaitHealthy(cold, "cold")
+        try await cold.awaitHealthy("cold")
         try await stage.archiveEverything(cold)
         try await stage.expectEmpty(stage.hot)
         try await stage.expectNothingHalted()

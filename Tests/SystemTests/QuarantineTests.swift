@@ -90,7 +90,7 @@ import Testing
         #expect(try await run(stage, "show TRADE 77", status: 1).contains("quarantine list --stream TRADE"))
         #expect(try await run(stage, "show TRADE", status: 2).contains("sequence is missing"))
         #expect(try await stage.scalar(stage.hot, "SELECT count(*) FROM thermocline.quarantine") == "4")
-        let bare = try await Stage(appliesSchema: false)
+        let bare = try await Stage(appliesSchema: [])
         #expect(try await run(bare, "list", status: 1).contains("thermocline schema apply hot"))
     }
 

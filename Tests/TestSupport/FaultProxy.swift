@@ -1,7 +1,28 @@
 internal import Foundation
 internal import PrivateServers
 
-/// A TCP proxy on loopback that breaks what runs through it: cuts, stalls, and cuts in the middle of an answer.
+/// A place in what a client sends at which a `FaultProxy` stops that connection, once.
+///
+/// It is found by bytes that stand in clear in both protocols: a statement's text, a subject.
+package struct Hold: Sendable {
+    fileprivate let bytes: Data
+    fileprivate let passes: Int
+    fileprivate let stopsAnswer: Bool
+
+    /// The server gets what was sent before `text`, and `bytes` from there on; the rest waits.
+    package static func request(_ text: String, passing bytes: Int = 0) -> Hold {
+        Hold(bytes: Data(text.utf8), passes: bytes, stopsAnswer: false)
+    }
+
+    /// The server gets the request with `text` whole; nothing that it answers comes back.
+    package static func answer(to text: String) -> Hold { answer(to: Array(text.utf8)) }
+
+    package static func answer(to bytes: [UInt8]) -> Hold {
+        Hold(bytes: Data(bytes), passes: 0, stopsAnswer: true)
+    }
+}
+
+/// A TCP proxy on loopback that breaks what runs through it: cuts, stalls, holds, and cuts in the middle of an answer.
 package final class FaultProxy: @unchecked Sendable {
     // @unchecked: everything mutable is read and written under `condition`.
 
@@ -10,6 +31,10 @@ package final class FaultProxy: @unchecked Sendable {
         let client: Int32
         let server: Int32
         var openDirections = 2
+        var isBroken = false
+        var isRequestHeld = false
+        var isAnswerHeld = false
+        var isStranded = false
         init(client: Int32, server: Int32) {
             self.client = client
             self.server = server
@@ -18,7 +43,7 @@ package final class FaultProxy: @unchecked Sendable {
 
     /// Where clients connect.
     package let port: UInt16
-    private let target: UInt16
+    private var target: UInt16
     private let listener: Int32
     private let condition = NSCondition()
     private var pairs: [Pair] = []
@@ -28,6 +53,9 @@ package final class FaultProxy: @unchecked Sendable {
     private var bytesUntilCut: Int?
     private var accepted = 0
     private var toClients = 0
+    private var pace: (bytesPerSecond: Int, chunk: Int)?
+    private var armed: Hold?
+    private var held = 0
 
     /// Listens on a free port and forwards to `target` on 127.0.0.1.
     package init(to target: UInt16) throws {
@@ -58,6 +86,11 @@ package final class FaultProxy: @unchecked Sendable {
         locked { bytesUntilCut = bytes }
     }
 
+    /// Sends new connections to another port: an address that moves to another server.
+    package func redirect(to port: UInt16) {
+        locked { target = port }
+    }
+
     /// Stops forwarding in both directions; nothing is closed: a cable that was pulled.
     package func stall() {
         locked { isStalled = true }
@@ -67,6 +100,54 @@ package final class FaultProxy: @unchecked Sendable {
     package func resume() {
         locked {
             isStalled = false
+            condition.broadcast()
+        }
+    }
+
+    /// Cuts all connections as a host does that knows nothing of them: with a reset, what is under way is gone.
+    package func reset() {
+        locked {
+            for pair in pairs {
+                disconnect(pair.client)
+                disconnect(pair.server)
+                breakOff(pair)
+            }
+        }
+    }
+
+    /// Stops forwarding for ever on the connections that there are; new ones are served.
+    ///
+    /// What a router does that has forgotten them: neither side is told.
+    package func strand() {
+        locked { for pair in pairs { pair.isStranded = true } }
+    }
+
+    /// Forwards to clients no faster than this, in chunks of at most `chunk` bytes; nil ends it.
+    package func throttle(bytesPerSecond: Int?, chunk: Int = 256) {
+        locked {
+            pace = bytesPerSecond.map { ($0, chunk) }
+            condition.broadcast()
+        }
+    }
+
+    /// Stops the first connection that comes to the place, in one direction; the others run on.
+    ///
+    /// A cut drops what is held, as the kernel does with what a killed process had still to send or to read.
+    package func hold(_ hold: Hold) {
+        locked {
+            armed = hold
+            held = 0
+        }
+    }
+
+    /// Whether a connection has come to the place.
+    package var isHolding: Bool { locked { held > 0 } }
+
+    /// Ends a hold; what was held is forwarded.
+    package func release() {
+        locked {
+            armed = nil
+            for pair in pairs { (pair.isRequestHeld, pair.isAnswerHeld) = (false, false) }
             condition.broadcast()
         }
     }
@@ -97,7 +178,7 @@ package final class FaultProxy: @unchecked Sendable {
             let client = Glibc.accept(listener, nil, nil)
             guard client >= 0 else { break }
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            let isRefused = locked { isRefusing || isStopped }
+            let (isRefused, target) = locked { (isRefusing || isStopped, self.target) }
             guard !isRefused, withAddress(target, { connect(server, $0, $1) }) == 0 else {
                 close(client)
                 close(server)
@@ -108,16 +189,16 @@ package final class FaultProxy: @unchecked Sendable {
                 accepted += 1
                 pairs.append(pair)
             }
-            start(pair, from: client, to: server, isToClient: false)
-            start(pair, from: server, to: client, isToClient: true)
+            start(pair, isToClient: false)
+            start(pair, isToClient: true)
         }
         close(listener)
     }
 
-    private func start(_ pair: Pair, from source: Int32, to sink: Int32, isToClient: Bool) {
+    private func start(_ pair: Pair, isToClient: Bool) {
         nonisolated(unsafe) let pair = pair
         DispatchQueue(label: "fault proxy pump").async { [self] in
-            pump(from: source, to: sink, isToClient: isToClient)
+            if isToClient { pumpAnswers(pair) } else { pumpRequests(pair) }
             locked {
                 breakOff(pair)
                 pair.openDirections -= 1
@@ -129,28 +210,20 @@ package final class FaultProxy: @unchecked Sendable {
         }
     }
 
-    private func pump(from source: Int32, to sink: Int32, isToClient: Bool) {
+    private func pumpAnswers(_ pair: Pair) {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
-            let count = recv(source, &buffer, buffer.count, 0)
+            let count = recv(pair.server, &buffer, buffer.count, 0)
             guard count > 0 else { return }
             let allowed = locked {
-                while isStalled { condition.wait() }
-                guard isToClient else { return count }
-                let allowed = min(count, bytesUntilCut ?? count)
+                while isStalled || pair.isStranded || pair.isAnswerHeld, !pair.isBroken { condition.wait() }
+                let allowed = pair.isAnswerHeld ? 0 : min(count, bytesUntilCut ?? count)
                 toClients += allowed
                 bytesUntilCut = bytesUntilCut.map { $0 - allowed }
                 return allowed
             }
-            var sent = 0
-            while sent < allowed {
-                let written = buffer.withUnsafeBytes {
-                    send(sink, $0.baseAddress?.advanced(by: sent), allowed - sent, Int32(MSG_NOSIGNAL))
-                }
-                guard written > 0 else { return }
-                sent += written
-            }
-            let isSpent = locked { isToClient && bytesUntilCut == 0 }
+            guard trickle(buffer[..<allowed], to: pair) else { return }
+            let isSpent = locked { bytesUntilCut == 0 }
             if isSpent {
                 locked { bytesUntilCut = nil }
                 return cut()
@@ -158,8 +231,78 @@ package final class FaultProxy: @unchecked Sendable {
         }
     }
 
+    private func pumpRequests(_ pair: Pair) {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        var tail = Data()
+        // Bytes that may still pass before the connection stops.
+        var left: Int?
+        while true {
+            let count = recv(pair.client, &buffer, buffer.count, 0)
+            guard count > 0 else { return }
+            let allowed = locked {
+                while isStalled || pair.isStranded, !pair.isBroken { condition.wait() }
+                if let armed, let place = Self.place(of: armed, in: buffer[..<count], after: &tail) {
+                    self.armed = nil
+                    if armed.stopsAnswer { pair.isAnswerHeld = true } else { left = place + armed.passes }
+                }
+                return min(count, left ?? count)
+            }
+            left = left.map { $0 - allowed }
+            guard forward(buffer[..<allowed], to: pair.server) else { return }
+            let mayGoOn = locked {
+                if pair.isAnswerHeld { held += 1 }
+                guard left == 0 else { return true }
+                held += 1
+                pair.isRequestHeld = true
+                while pair.isRequestHeld, !pair.isBroken { condition.wait() }
+                return !pair.isBroken
+            }
+            if left == 0 { left = nil }
+            guard mayGoOn, forward(buffer[allowed..<count], to: pair.server) else { return }
+        }
+    }
+
+    /// Where in `chunk` the bytes begin that a hold waits for; 0 where they began in an earlier one.
+    private static func place(of hold: Hold, in chunk: ArraySlice<UInt8>, after tail: inout Data) -> Int? {
+        let seen = tail.count
+        tail += chunk
+        let found = tail.range(of: hold.bytes).map { max(0, $0.lowerBound - seen) }
+        tail = found == nil ? Data(tail.suffix(hold.bytes.count - 1)) : Data()
+        return found
+    }
+
+    /// Forwards to a client, at the pace that is set.
+    private func trickle(_ bytes: ArraySlice<UInt8>, to pair: Pair) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let piece = rest.prefix(locked { pace?.chunk ?? rest.count })
+            guard forward(piece, to: pair.client) else { return false }
+            rest = rest.dropFirst(piece.count)
+            locked {
+                guard let pace, !pair.isBroken else { return }
+                let next = Date(timeIntervalSinceNow: Double(piece.count) / Double(pace.bytesPerSecond))
+                while self.pace != nil, !pair.isBroken, condition.wait(until: next) {}
+            }
+        }
+        return true
+    }
+
+    private func forward(_ bytes: ArraySlice<UInt8>, to sink: Int32) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var sent = 0
+            while sent < bytes.count {
+                let written = send(sink, bytes.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
+                guard written > 0 else { return false }
+                sent += written
+            }
+            return true
+        }
+    }
+
     /// Wakes both directions of a connection; the last to wake closes it.
     private func breakOff(_ pair: Pair) {
+        pair.isBroken = true
+        condition.broadcast()
         shutdown(pair.client, Int32(SHUT_RDWR))
         shutdown(pair.server, Int32(SHUT_RDWR))
     }
@@ -169,6 +312,12 @@ package final class FaultProxy: @unchecked Sendable {
         defer { condition.unlock() }
         return body()
     }
+}
+
+/// Ends a TCP connection with a reset: what "connect to nothing" means to the kernel (tcp(7), AF_UNSPEC).
+private func disconnect(_ descriptor: Int32) {
+    var nothing = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    _ = connect(descriptor, &nothing, socklen_t(MemoryLayout<sockaddr>.size))
 }
 
 private func withAddress<Value>(_ port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Value) -> Value {

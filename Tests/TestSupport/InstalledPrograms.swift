@@ -14,7 +14,7 @@ func areInstalled(_ programs: [Program]) throws -> Bool {
 
 extension Result where Failure == any Error {
     /// Keeps what `body` returned or threw, for after the clean-up.
-    init(_ body: () async throws -> Success) async {
+    package init(_ body: () async throws -> Success) async {
         do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }

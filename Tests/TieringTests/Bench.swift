@@ -38,6 +38,7 @@ struct Bench {
     func lane(
         faults: Faults = Faults(),
         board: LaneBoard = LaneBoard(),
+        now: (@Sendable () -> Timestamp)? = nil,
         report: @escaping @Sendable (LaneEvent) -> Void = { _ in }
     ) -> LaneRunner<ScriptedStreams, MemoryHot, ManualClock> {
         let clock = clock
@@ -47,7 +48,7 @@ struct Bench {
             hot: MemoryHot(hot, faults: faults),
             decoder: RecordDecoder(type: type, catalog: .underTest),
             clock: clock,
-            now: { clock.timestamp },
+            now: now ?? { clock.timestamp },
             board: board,
             report: report
         )

@@ -121,7 +121,7 @@ import Tiering
     }
 
     @Test func `a stream that ends below the position went back, and says how far`() {
-        let gap = Gap(cause: .regression, epoch: 3, firstSequence: 8, lastSequence: 10, isSuspected: true)
+        let gap = Gap(cause: .regression, epoch: 3, firstSequence: 8, lastSequence: nil, isSuspected: true)
         #expect(Self.resumption(Self.state(2, 7), time: nil) == .newEpoch(4, at: 1, gap: gap))
     }
 
@@ -131,9 +131,11 @@ import Tiering
         #expect(Self.resumption(Self.state(1, 20), time: time) == .newEpoch(4, at: 0, gap: gap))
     }
 
-    @Test func `a position without a time of its own is compared by sequences alone`() {
+    @Test func `a position whose message was gone is one of a stream in which it still is`() {
         let position = Position(streamCreated: Self.created, epoch: 3, sequence: 10)
-        #expect(Self.resumption(at: position, Self.state(1, 20), time: Self.time) == .resume(at: 10, gap: nil))
+        #expect(Self.resumption(at: position, Self.state(11, 20), time: nil) == .resume(at: 10, gap: nil))
+        let gap = Gap(cause: .regression, epoch: 3, firstSequence: nil, lastSequence: nil, isSuspected: true)
+        #expect(Self.resumption(at: position, Self.state(1, 20), time: Self.time) == .newEpoch(4, at: 0, gap: gap))
     }
 }
 

@@ -115,16 +115,14 @@ struct PrunedRanges {
 
 extension TierInventory.Key {
     /// As the feed names the message that became this row.
-    fileprivate func identity(of type: RecordType) -> String {
-        // The feed tells liquidations apart by their id alone.
-        let own = type.name == "liquidation" ? Array(own.prefix(1)) : own
-        return FeedMessage.storedIdentity(
-            type: type.name,
+    func identity(of type: RecordType) -> String {
+        FeedMessage.storedIdentity(
+            of: type,
             exchange: exchange,
             marketType: marketType,
             symbol: symbol,
             ts: ts,
-            own: own.map { $0 ?? "" }.joined(separator: "/")
+            own: own
         )
     }
 }

@@ -74,4 +74,28 @@ final class Daemon: Sendable {
         let trouble = json["trouble"]?.array?.compactMap(\.string).joined(separator: "\n") ?? ""
         return (response.status, json["status"]?.string ?? "", trouble)
     }
+
+    /// Waits until a role is degraded, or unhealthy, and says so in these words.
+    func awaitTrouble(
+        _ words: [String],
+        _ role: String = "hot",
+        status: String = "degraded",
+        within limit: Duration = .seconds(30)
+    ) async throws {
+        var last = ""
+        do {
+            try await poll("trouble", within: limit) {
+                let health = try await health(role)
+                last = "\(health)"
+                return health.code == (status == "unhealthy" ? 503 : 200) && health.status == status
+                    && words.allSatisfy(health.trouble.contains)
+            }
+        } catch is PollTimeout {
+            throw PollTimeout(description: "not within \(limit): \(role) \(status), saying \(words); it says \(last)")
+        }
+    }
+
+    func awaitHealthy(_ role: String = "hot", within limit: Duration = .seconds(60)) async throws {
+        try await poll("\(role) is healthy again", within: limit) { try await health(role).status == "healthy" }
+    }
 }

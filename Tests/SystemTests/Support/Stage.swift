@@ -1,3 +1,4 @@
+import Configuration
 import Foundation
 import JetStream
 import Platform
@@ -11,22 +12,26 @@ import Testing
 struct Stage: Sendable {
     let hot: String
     let cold: String
+    /// How the program reaches the hot database: directly as the test does, or through a proxy.
+    let hotOfProgram: String
     let natsURL: String
     let directory: PrivateDirectory
     /// `path=value` for `--set`, on every command.
     let settings: [String]
 
     /// Makes the databases and, unless told otherwise, their schemas with the program's own command.
+    ///
+    /// `hotProxy` is the port of a `FaultProxy` that stands between the program and the hot database.
     init(
         _ settings: [String] = [],
         natsURL: String = PrivateNATS.current.url,
-        overTCP: UInt16? = nil,
-        appliesSchema: Bool = true
+        hotProxy: UInt16? = nil,
+        appliesSchema: [String] = ["hot", "cold"]
     ) async throws {
         let server = PrivatePostgres.current
         let names = [try await server.freshDatabase(), try await server.freshDatabase()]
-        let conninfos = names.map { overTCP == nil ? server.conninfo($0) : server.conninfoTCP($0, port: overTCP) }
-        (hot, cold) = (conninfos[0], conninfos[1])
+        (hot, cold) = (server.conninfo(names[0]), server.conninfo(names[1]))
+        hotOfProgram = hotProxy.map { server.conninfoTCP(names[0], port: $0) } ?? hot
         self.natsURL = natsURL
         directory = try PrivateDirectory("system")
         self.settings =
@@ -36,8 +41,7 @@ struct Stage: Sendable {
                 "log.level=debug",
             ] + settings
         try await Self.removeStreams()
-        guard appliesSchema else { return }
-        for tier in ["hot", "cold"] { try await applySchema(tier) }
+        for tier in appliesSchema { try await applySchema(tier) }
     }
 
     func applySchema(_ tier: String) async throws {
@@ -50,9 +54,23 @@ struct Stage: Sendable {
     func run(_ arguments: [String], _ extra: [String] = []) async throws -> Daemon {
         try await Daemon(
             arguments + (settings + extra).flatMap { ["--set", $0] },
-            environment: ["THERMOCLINE_HOT_POSTGRES": hot, "THERMOCLINE_COLD_POSTGRES": cold],
+            environment: databases,
             in: directory
         )
+    }
+
+    /// Starts a role that reads another clock; told by its environment, since libfaketime hides arguments from Swift.
+    func run(role: String, on clock: FakeClock, _ extra: [String] = []) async throws -> Daemon {
+        let pairs = (settings + extra).map { setting in
+            let (path, value) = (setting.prefix { $0 != "=" }, setting.drop { $0 != "=" }.dropFirst())
+            return (Option.environmentPrefix + path.uppercased().replacing(".", with: "_"), String(value))
+        }
+        let told = Dictionary(pairs) { $1 }.merging(databases) { $1 }.merging(clock.environment) { $1 }
+        return try await Daemon([], environment: told.merging(["STORAGE_MODE": role]) { $1 }, in: directory)
+    }
+
+    private var databases: [String: String] {
+        ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": cold]
     }
 
     // MARK: Messages
@@ -98,10 +116,10 @@ struct Stage: Sendable {
     }
 
     /// Waits until every lane of a hot process reads.
-    func awaitReading(_ daemon: Daemon, within limit: Duration = .seconds(30)) async throws {
+    func awaitReading(_ daemon: Daemon, lanes: Int = 7, within limit: Duration = .seconds(30)) async throws {
         try await poll("all lanes reading", within: limit) {
             let sources = try await daemon.json("hot", "/stats")["sources"]?.array ?? []
-            return sources.count == 7 && sources.allSatisfy { $0["state"]?.string == "reading" }
+            return sources.count == lanes && sources.allSatisfy { $0["state"]?.string == "reading" }
         }
     }
 

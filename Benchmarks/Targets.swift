@@ -1,0 +1,61 @@
+/// What the product promises about its speed, and whether this run kept it.
+struct Target: Sendable {
+    let name: String
+    let goal: String
+    /// Nil where it was not measured.
+    let measured: String?
+    let isMet: Bool
+
+    /// All targets, with what `figures` says of them.
+    static func all(_ figures: Figures) -> [Target] {
+        let all = "thermocline all"
+        return [
+            Target(
+                "trades, ack all: share of the machine's bound",
+                figures.median("trades", all, .shareOfBound),
+                atLeast: 0.5
+            ) { $0.percent },
+            Target(
+                "trades, ack none: share of the bound",
+                figures.median("trades", "thermocline none", .shareOfBound),
+                atLeast: 0.6
+            ) { $0.percent },
+            Target("books, COPY alone v. COPY of numeric[]", figures.median("books", "copy", .rateRatio), atLeast: 1.8)
+            {
+                $0.ratio
+            },
+            Target("books, end to end, v. COPY of numeric[]", figures.median("books", all, .rateRatio), atLeast: 1.8) {
+                $0.ratio
+            },
+            Target("trades: messages/s v. Python", figures.median("trades", "python", .rateRatio), atLeast: 6) {
+                $0.ratio
+            },
+            Target(
+                "trades: messages a client CPU second v. Python",
+                figures.median("trades", "python", .cpuRatio),
+                atLeast: 12
+            ) { $0.ratio },
+            Target("trades: messages/s v. Pathway", figures.median("trades", "pathway", .rateRatio), atLeast: 2.5) {
+                $0.ratio
+            },
+            Target("trades: client's share of all CPU", figures.median("trades", all, .clientShare), atMost: 0.25) {
+                $0.percent
+            },
+            Target("p99 publish to queryable at 5,000/s", figures.median("latency 5000", all, .p99), atMost: 250) {
+                "\($0.fixed(0)) ms"
+            },
+        ]
+    }
+
+    private init(_ name: String, _ value: Double?, atLeast goal: Double, _ text: (Double) -> String) {
+        (self.name, self.goal, measured) = (name, ">= \(text(goal))", value.map(text))
+        isMet = value.map { $0 >= goal } ?? false
+    }
+
+    private init(_ name: String, _ value: Double?, atMost goal: Double, _ text: (Double) -> String) {
+        (self.name, self.goal, measured) = (name, "<= \(text(goal))", value.map(text))
+        isMet = value.map { $0 <= goal } ?? false
+    }
+
+    var verdict: String { measured == nil ? "-" : isMet ? "met" : "MISSED" }
+}
