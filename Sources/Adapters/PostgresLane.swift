@@ -55,7 +55,8 @@ package actor PostgresLane: LaneSession {
         gap: Gap?
     ) async throws(StoreError) -> Bool {
         let call = HotCall(connection, "start an epoch of \(source)")
-        if (epoch > 1 || gap != nil) && type.dedupe == .position {
+        // That a stream was deleted is noted all the same: nothing is read of it.
+        if type.dedupe == .position && created != nil && (epoch > 1 || gap != nil) {
             throw call.halt(
                 "the stream went back, was deleted or made again: what it holds now may be stored already, and "
                     + "types.\(type.name).dedupe = position cannot tell them. Set it to key, run `thermocline schema "

@@ -69,10 +69,11 @@ extension World {
             found.formUnion(evidence.quarantined)
         }
         for entry in publications.entries {
-            // A conflict is found by its own name; the first under its key by the name of its row.
-            if found.contains(entry.quarantined) && entry.identity != entry.quarantined {
-                checker.publish(entry.quarantined)
-            } else if found.contains(entry.identity) || !excused.contains(entry.identity) {
+            // A conflict is found by its own name, the first under its key by the name of its row; a message that was
+            // read again when another had taken its place in hot, by both.
+            let isAside = entry.identity != entry.quarantined && found.contains(entry.quarantined)
+            if isAside { checker.publish(entry.quarantined) }
+            if found.contains(entry.identity) || !(isAside || excused.contains(entry.identity)) {
                 checker.publish(entry.identity)
             }
         }

@@ -92,9 +92,11 @@ import Tiering
             #expect(error?.detail.contains("thermocline schema apply hot") == true)
             #expect(try await tiers.ask(tiers.hot, position) == "1 5")
         }
-        // A stream whose end was noted already comes back without a hole, and may hold the same.
+        // A stream whose end was noted comes back without a hole, and may hold the same.
+        let deleted = Gap(cause: .deleted, epoch: 1, firstSequence: 6, lastSequence: nil, isSuspected: true)
+        #expect(try await lane.startEpoch(2, created: nil, at: 0, gap: deleted))
         await #expect(throws: StoreError.self) {
-            _ = try await lane.startEpoch(2, created: Timestamp(micros: 2_000_000), at: 0, gap: nil)
+            _ = try await lane.startEpoch(3, created: Timestamp(micros: 2_000_000), at: 0, gap: nil)
         }
         await lane.close()
         // The remedy: everything is read again, under its key.
@@ -107,9 +109,9 @@ import Tiering
                 previous: nil
             )
         else { throw Tiers.NotClaimed() }
-        #expect(try await again.startEpoch(2, created: Timestamp(micros: 2_000_000), at: 0, gap: nil))
+        #expect(try await again.startEpoch(3, created: Timestamp(micros: 2_000_000), at: 0, gap: nil))
         var batch = try tiers.batch(Self.keyed, 0..<8)
-        batch.epoch = 2
+        batch.epoch = 3
         #expect(try await again.commit(batch) == .committed(stored: 3, repeated: 5, quarantined: 0))
         await again.close()
     }

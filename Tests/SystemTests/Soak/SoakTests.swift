@@ -10,7 +10,9 @@ import Testing
 
 @testable import thermocline
 
-/// Random faults under load; `SEED` repeats their order, `SOAK_SECONDS` (60) says how long, `SOAK_RATE` (5,000) how fast.
+/// Random faults under load; `SEED` repeats their order.
+///
+/// `SOAK_SECONDS` (60) says how long, `SOAK_RATE` (5,000) how many messages a second.
 @Suite(
     .serialized,
     .slow,
