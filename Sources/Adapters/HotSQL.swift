@@ -103,15 +103,18 @@ enum HotSQL {
         LEFT JOIN pg_stat_activity a ON a.pid = p.backend_pid AND a.backend_start = p.backend_start
         WHERE p.stream = $1 AND p.filter = $2
         """
+    /// $3 = the owner that was read: one who has come since is not ended.
     static let terminateOwner = """
         SELECT count(pg_terminate_backend(a.pid)) FROM thermocline_store.ingest_position p
         JOIN pg_stat_activity a ON a.pid = p.backend_pid AND a.backend_start = p.backend_start
         WHERE p.stream = $1 AND p.filter = $2 AND a.pid <> pg_backend_pid()
+            AND p.owner IS NOT DISTINCT FROM $3
         """
     static let countOwner = """
         SELECT count(*) FROM thermocline_store.ingest_position p
         JOIN pg_stat_activity a ON a.pid = p.backend_pid AND a.backend_start = p.backend_start
         WHERE p.stream = $1 AND p.filter = $2 AND a.pid <> pg_backend_pid()
+            AND p.owner IS NOT DISTINCT FROM $3
         """
     static let claim = """
         UPDATE thermocline_store.ingest_position

@@ -123,7 +123,7 @@ private struct LaneClaim {
                 return .held("\(recorded) on \(row[1] ?? "an unknown host"), backend \(row[2] ?? "?")")
             }
             // It may hold this very row, and no timeout reaches a stalled COPY FROM STDIN.
-            try await endSession(key)
+            try await endSession(key + [recorded])
             let owner = RandomID.uuid()
             let claimed: QueryResult
             do throws(StoreError) {

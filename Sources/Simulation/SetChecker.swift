@@ -3,11 +3,15 @@
 /// It knows no database: the caller says one identity for each message it published and for each row it found. An
 /// identity may be anything that tells two different messages apart, and is the same for a message and its row.
 package struct SetChecker<Identity: Hashable & Sendable>: Sendable {
+    private var attempted: Set<Identity> = []
     private var published: [Identity: Int] = [:]
     private var stored: [Identity: Int] = [:]
     private var quarantined: [Identity: Int] = [:]
 
     package init() {}
+
+    /// Notes a message that is about to be sent: without the server's answer it may be somewhere or nowhere.
+    package mutating func attempt(_ identity: Identity) { attempted.insert(identity) }
 
     /// Notes a message that the server took; the same identity again is a message published again.
     package mutating func publish(_ identity: Identity) { published[identity, default: 0] += 1 }
@@ -35,7 +39,7 @@ package struct SetChecker<Identity: Hashable & Sendable>: Sendable {
         for found in [stored, quarantined] {
             for (identity, times) in found {
                 report.duplicated += times - 1
-                if published[identity] == nil { report.unexpected += 1 }
+                if isUnexpected(identity) { report.unexpected += 1 }
             }
         }
         return report
@@ -53,7 +57,11 @@ package struct SetChecker<Identity: Hashable & Sendable>: Sendable {
 
     /// Up to `limit` identities that were found and never published.
     package func unexpected(atMost limit: Int) -> [Identity] {
-        Array([stored, quarantined].lazy.flatMap(\.keys).filter { published[$0] == nil }.prefix(limit))
+        Array([stored, quarantined].lazy.flatMap(\.keys).filter { isUnexpected($0) }.prefix(limit))
+    }
+
+    private func isUnexpected(_ identity: Identity) -> Bool {
+        published[identity] == nil && !attempted.contains(identity)
     }
 }
 

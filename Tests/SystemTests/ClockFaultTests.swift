@@ -8,7 +8,7 @@ import Testing
 @Suite(
     .serialized,
     .slow,
-    .privatePostgres(.init(listensOnTCP: true, environment: clockOfPostgres?.environment ?? [:])),
+    .privatePostgres(.init(listensOnTCP: true, environment: FakeClock.ofServer)),
     .privateNATS,
     .timeLimit(.minutes(3)),
     .enabled(if: FakeClock.library != nil, "needs the Debian package libfaketime")
@@ -18,7 +18,7 @@ struct ClockFaultTests {
 
     /// Lets the clock of the server jump, and sees that it did.
     private func jump(_ offset: String) async throws {
-        try #require(clockOfPostgres).jump(offset)
+        try FakeClock(of: .current).jump(offset)
         let session = try await PostgresConnection(PrivatePostgres.current.conninfo(), applicationName: "clock")
         let sql = "SELECT round((extract(epoch FROM clock_timestamp()) - $1) / 86400)"
         let days = try await session.execute(sql, ["\(Date.now.timeIntervalSince1970)"]).scalar
@@ -85,9 +85,6 @@ struct ClockFaultTests {
         #expect(try await run.stage.scalar(run.stage.hot, jumped) == "100")
     }
 }
-
-/// Nil where libfaketime is missing, which skips the suite.
-private let clockOfPostgres = FakeClock.library == nil ? nil : try? FakeClock()
 
 extension FaultRun {
     /// Waits until an idle lane has said a few times more that it lives.

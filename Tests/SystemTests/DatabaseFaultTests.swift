@@ -88,20 +88,23 @@ struct DatabaseFaultTests {
     @Test func `a server without a connection left is waited for`() async throws {
         let run = try await FaultRun()
         let hot = try await run.startReading()
-        // The first one taken ends the lane's session when all others are.
         var taken: [PostgresConnection] = []
         do throws(PostgresError) {
             while true { taken.append(try await PostgresConnection(run.stage.hot, applicationName: "crowd")) }
         } catch {
             #expect(error.code == .connectionFailed)
         }
-        run.postgres.cut()
-        let last = try await poll("the last place") {
-            try? await PostgresConnection(run.stage.hot, applicationName: "crowd")
-        }
+        // The lane's own place is the last; it must not be quicker than we are.
+        run.postgres.refuse()
+        taken.append(
+            try await poll("the last place") {
+                try? await PostgresConnection(run.stage.hot, applicationName: "crowd")
+            }
+        )
+        run.postgres.accept()
         try await run.publish(100)
         try await hot.awaitTrouble(["too many clients"] + Self.reassurance)
-        for connection in taken + [last] { await connection.close() }
+        for connection in taken { await connection.close() }
         try await run.expectExact()
         try await hot.awaitHealthy()
     }
@@ -113,10 +116,7 @@ struct DatabaseFaultTests {
         _ remedy: String
     ) async throws {
         let run = try await FaultRun()
-        try await run.stage.script(
-            run.stage.hot,
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET \(setting) = ''200ms''', current_database()); END $$"
-        )
+        try await run.alterDatabase("SET \(setting) = '200ms'")
         let hot = try await run.startReading()
         try await run.stage.holding(CrashTests.lockTrades, on: run.stage.hot) {
             try await run.publish(100)
@@ -128,10 +128,11 @@ struct DatabaseFaultTests {
 
     @Test func `a batch that is the victim of a deadlock is stored at the next attempt`() async throws {
         let run = try await FaultRun()
+        try await run.alterDatabase("SET deadlock_timeout = '3s'")
         let hot = try await run.startReading()
         let other = try await PostgresConnection(run.stage.hot, applicationName: "deadlock")
         try await other.begin()
-        // The lane notices after 1 s, we only then: it is the victim.
+        // The lane looks for a deadlock after 3 s, we only long after that: it is the victim.
         for sql in ["SET LOCAL deadlock_timeout = '1min'", CrashTests.lockTrades] { _ = try await other.execute(sql) }
         try await run.publish(100)
         try await run.stage.awaitBlockedCopy(of: "trade")

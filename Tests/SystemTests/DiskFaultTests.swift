@@ -28,9 +28,8 @@ struct DiskFaultTests {
     private func fill(_ disk: SmallDisk, under run: FaultRun) async throws {
         let hot = run.stage.hot
         _ = try await run.stage.rows(hot, "CREATE TABLESPACE small LOCATION '\(disk.path)'")
-        let name = try #require(try await run.stage.scalar(hot, "SELECT current_database()"))
         // Partitions and their indexes go there; the position and the quarantine stay where there is room.
-        _ = try await run.stage.rows(hot, "ALTER DATABASE \(name) SET default_tablespace = small")
+        try await run.alterDatabase("SET default_tablespace = small")
         let daemon = try await run.startReading()
         try disk.fill()
         try await run.publish(500)

@@ -36,4 +36,18 @@ import Testing
         #expect("\(report)".hasSuffix("duplicated=1 lost=0 unexpected=2"))
         #expect(Set(checker.unexpected(atMost: 9)) == [2, 3])
     }
+
+    @Test func `a message whose publish was not answered may be there or not, but not twice`() {
+        var checker = SetChecker<Int>()
+        for identity in 1...3 { checker.attempt(identity) }
+        checker.publish(1)
+        checker.store(1)
+        checker.store(2)
+        #expect(checker.report.isExact)
+        #expect("\(checker.report)" == "published=1 stored=1 quarantined=0 repeated=0 duplicated=0 lost=0")
+        checker.store(2)
+        checker.store(4)
+        #expect(checker.report.duplicated == 1)
+        #expect(checker.unexpected(atMost: 9) == [4])
+    }
 }

@@ -3,12 +3,28 @@ import PrivateServers
 
 /// A wall clock that can jump: libfaketime, loaded into a server or the program; monotonic clocks run on.
 final class FakeClock: Sendable {
-    private let directory: PrivateDirectory
+    private let file: String
+    private let directory: PrivateDirectory?
 
+    /// A clock of its own, for the program.
     init() throws {
-        directory = try PrivateDirectory("clock")
+        let directory = try PrivateDirectory("clock")
+        self.directory = directory
+        file = "\(directory.path)/offset"
         try jump("+0")
     }
+
+    /// The clock of a server that was started with `ofServer`; it shows the true time until it jumps.
+    init(of server: PrivatePostgres) {
+        directory = nil
+        file = "\(server.socketDirectory)/data/offset"
+    }
+
+    /// What makes a private PostgreSQL read a clock in its data directory, which its processes run in.
+    static let ofServer = environment("offset")
+
+    /// What makes a process read this clock.
+    var environment: [String: String] { Self.environment(file) }
 
     /// The library of the Debian package libfaketime; nil where that is not installed.
     static let library: String? = {
@@ -18,10 +34,10 @@ final class FakeClock: Sendable {
             .first(where: FileManager.default.fileExists)
     }()
 
-    /// What makes a process read this clock.
-    var environment: [String: String] {
-        [
-            "LD_PRELOAD": Self.library ?? "", "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
+    private static func environment(_ file: String) -> [String: String] {
+        guard let library else { return [:] }
+        return [
+            "LD_PRELOAD": library, "FAKETIME_TIMESTAMP_FILE": file, "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DISABLE_SHM": "1",
         ]
     }
@@ -32,6 +48,4 @@ final class FakeClock: Sendable {
         try Data(offset.utf8).write(to: URL(filePath: file), options: .atomic)
         try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: file)
     }
-
-    private var file: String { "\(directory.path)/offset" }
 }

@@ -47,12 +47,14 @@ final class FaultRun: Sendable {
         return try await stage.run(role: "hot", on: clock, extra)
     }
 
-    /// Starts an instance and waits until it reads and has stored something: its partition is there.
+    /// Starts an instance and waits until it reads, and has stored and acknowledged something: its partition is there.
     func startReading(_ extra: [String] = [], on clock: FakeClock? = nil) async throws -> Daemon {
         let hot = try await start(extra, on: clock)
         try await stage.awaitReading(hot, lanes: 1)
         try await publish(1)
         try await settle()
+        let end = await position()
+        try await poll("the first batch acknowledged") { try await acknowledged() == end }
         return hot
     }
 
@@ -64,6 +66,12 @@ final class FaultRun: Sendable {
         nats.cut()
     }
 
+    /// Changes a setting for sessions of the hot database that begin from now on.
+    func alterDatabase(_ change: String) async throws {
+        let name = try #require(try await stage.scalar(stage.hot, "SELECT current_database()"))
+        _ = try await stage.rows(stage.hot, "ALTER DATABASE \(name) \(change)")
+    }
+
     func awaitHeld() async throws {
         try await poll("the place in the traffic", within: .seconds(20)) { postgres.isHolding || nats.isHolding }
     }
@@ -71,6 +79,8 @@ final class FaultRun: Sendable {
     // MARK: The feed
 
     /// Publishes trades, and one message that belongs in quarantine; each is in the stream when this returns.
+    ///
+    /// Where it throws, some of them may be.
     func publish(_ trades: Int, poison: Int = 1) async throws {
         let first = published.withLock { published in
             defer { published.messages += trades + poison }
@@ -80,15 +90,17 @@ final class FaultRun: Sendable {
         let subject = try #require(good.first?.subject)
         let bad = (0..<poison).map { Array("{\"no trade\": \(first + trades + $0)".utf8) }
         let messages = bad.map { OutgoingMessage(subject, $0) } + good.map { OutgoingMessage($0.subject, $0.payload) }
+        let identities =
+            bad.map { FeedMessage.quarantinedIdentity(subject: subject, payload: $0) }
+            + (first..<(first + trades)).map(identity)
+        published.withLock { published in for identity in identities { published.checker.attempt(identity) } }
         let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "feed"))
-        _ = try await JetStreamPublisher(connection).store(messages)
-        await connection.close()
-        published.withLock { published in
-            for number in first..<(first + trades) { published.checker.publish(identity(number)) }
-            for payload in bad {
-                published.checker.publish(FeedMessage.quarantinedIdentity(subject: subject, payload: payload))
-            }
+        do { _ = try await JetStreamPublisher(connection).store(messages) } catch {
+            await connection.close()
+            throw error
         }
+        await connection.close()
+        published.withLock { published in for identity in identities { published.checker.publish(identity) } }
     }
 
     func identity(_ number: Int) -> String {
@@ -104,7 +116,7 @@ final class FaultRun: Sendable {
 
     // MARK: The verdict
 
-    /// Waits until the position stands at the end of the stream; a server that is away is asked again.
+    /// Waits until the position stands at the end of the stream; a database that is away is asked again.
     func settle(within limit: Duration = .seconds(20), in hot: String? = nil) async throws {
         let end = published.withLock { $0.messages }
         try await poll("the position at \(end)", within: limit) { await position(in: hot) == end }
@@ -114,6 +126,16 @@ final class FaultRun: Sendable {
     func position(in hot: String? = nil) async -> Int? {
         let rows = try? await stage.rows(hot ?? stage.hot, "SELECT last_seq FROM thermocline_store.ingest_position")
         return rows?.first?[0].flatMap { Int($0) }
+    }
+
+    /// Up to which sequence the recorded consumer is acknowledged.
+    func acknowledged() async throws -> Int? {
+        let sql = "SELECT stream, consumer FROM thermocline_store.ingest_position"
+        let row = try #require(try await stage.rows(stage.hot, sql).first)
+        let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "test"))
+        let consumer = try await connection.consumer(try #require(row[0]), try #require(row[1]))
+        await connection.close()
+        return consumer.map { Int($0.ackFloorStreamSequence) }
     }
 
     /// Settles, and compares what was published with rows, quarantine, activity and gaps.
