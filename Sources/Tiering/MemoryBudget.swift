@@ -130,7 +130,9 @@ package final class MemoryShare: Sendable {
                 state.held += taken
                 state.reading += taken
             }
-            return state.reading > 0 ? max(1, Int(Double(state.reading) / state.perByte)) : 0
+            guard state.reading > 0 else { return 0 }
+            // Never more than the window: what was asked for under a larger one runs out, and is given back.
+            return max(1, min(state.window, Int(Double(state.reading) / state.perByte)))
         }
     }
 

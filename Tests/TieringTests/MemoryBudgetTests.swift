@@ -70,6 +70,22 @@ import Tiering
         #expect(budget.used == 0 && budget.take(256 << 10, holding: 0) == 256 << 10)
     }
 
+    @Test func `a lane that has little to read gives back what it took to read much`() {
+        let budget = MemoryBudget(64 * Self.mebibyte)
+        let share = MemoryShare(of: budget, largest: 4 * Self.mebibyte)
+        let first = share.credit()
+        for _ in 0..<10 { share.fetched(share.credit(), outstanding: share.credit(), grown: 0) }
+        let most = share.credit()
+        #expect(most == 4 * Self.mebibyte && budget.used > 3 * most)
+        // Nothing comes any more; what was asked for runs out.
+        share.fetched(0, outstanding: most, grown: 0)
+        #expect(share.credit() == first && budget.used > 3 * most, "it may still come")
+        share.fetched(0, outstanding: 0, grown: 0)
+        #expect(share.credit() == first && budget.used < most)
+        share.releaseAll()
+        #expect(budget.used == 0)
+    }
+
     @Test func `a lane short of memory closes its batch instead of waiting, and gives all back when it is stored`()
         async throws
     {
