@@ -79,11 +79,22 @@ package struct RowBatch: Sendable {
         let isAscending = range.dropFirst().allSatisfy { Self.compare(keys.span, rows[$0 - 1], rows[$0]) < 0 }
         if isAscending { return true }
         isInByteOrder = false
-        rows[range].sort { a, b in
-            let order = Self.compare(keys.span, a, b)
-            return order == 0 ? a.start < b.start : order < 0
+        // Places are moved and not rows: a third of the bytes, and hardly ever more to compare than a time.
+        let arrived = rows
+        var places = range.map { Place(ts: arrived[$0].ts, index: $0) }
+        places.sort { a, b in
+            if a.ts != b.ts { return a.ts < b.ts }
+            let order = Self.compare(keys.span, arrived[a.index], arrived[b.index])
+            return order == 0 ? a.index < b.index : order < 0
         }
+        rows.replaceSubrange(range, with: places.lazy.map { arrived[$0.index] })
         return false
+    }
+
+    /// Where a row stood before the batch was sorted.
+    private struct Place {
+        let ts: Timestamp
+        let index: Int
     }
 
     private mutating func dropRepeats(_ keys: Span<UInt8>, _ identity: RowIdentity) -> Int {
