@@ -9,7 +9,7 @@ import Testing
         ("53100", .retry), ("53300", .retry), ("55P03", .retry), ("57014", .retry), ("57P01", .retry),
         ("58030", .retry), ("22P02", .reject), ("22003", .reject), ("23505", .reject), ("23514", .reject),
         ("54000", .reject), ("00000", .halt), ("25P02", .halt), ("25001", .halt), ("28P01", .halt),
-        ("3D000", .halt), ("42501", .halt), ("42P01", .halt), ("55000", .halt), ("55006", .halt), ("P0001", .halt),
+        ("3D000", .halt), ("42501", .halt), ("42P01", .halt), ("55000", .halt), ("55006", .halt), ("P0001", .reject),
         ("XX000", .halt), ("", .halt),
     ]) func `the class of the SQLSTATE decides what may be done`(
         _ sqlState: String,

@@ -10,7 +10,7 @@ import Testing
         Catalog.standard.types.flatMap { type in (0..<count).map { SampleMessage(type, number: $0) } }
     }
 
-    @Test func `both roles end on SIGTERM with what was fetched committed`() async throws {
+    @Test func `both roles end on SIGTERM with what they gathered committed and acknowledged`() async throws {
         let stage = try await Stage(["hot.batch.rows=50"])
         let both = try await stage.run(["both"])
         try await stage.awaitReading(both)
@@ -28,7 +28,7 @@ import Testing
         ) {
             let (stream, name) = (try #require(row[0]), try #require(row[1]))
             let consumer = try #require(try await connection.consumer(stream, name))
-            #expect("\(consumer.deliveredStreamSequence)" == row[2], "\(stream)")
+            #expect("\(consumer.ackFloorStreamSequence)" == row[2], "\(stream)")
         }
         await connection.close()
 
