@@ -182,7 +182,8 @@ enum ColdSQL {
 
     /// A plain table, kept until the range is verified.
     static func makeStaging(_ type: RecordType, _ name: String) -> String {
-        "CREATE TABLE \(staging(name)) (LIKE \(TierSQL.table(type)) INCLUDING COMPRESSION)"
+        "CREATE TABLE \(staging(name)) (LIKE \(TierSQL.table(type)) INCLUDING COMPRESSION INCLUDING DEFAULTS "
+            + "INCLUDING GENERATED)"
     }
     static func dropStaging(_ name: String) -> String { "DROP TABLE IF EXISTS \(staging(name))" }
     private static func staging(_ name: String) -> String { "thermocline_store.\(name)" }

@@ -128,6 +128,12 @@ enum HotSQL {
             consumer, owner, owner_host
         FROM thermocline_store.ingest_position WHERE stream = $1 AND filter = $2
         """
+    /// Whether the stream was read whole before and is now read by a pattern, or the other way round.
+    static let wasReadOtherwise = """
+        SELECT EXISTS (SELECT FROM thermocline_store.ingest_position
+            WHERE stream = $1 AND stream_epoch > 0
+                AND (filter = '\(SourceID.everything)') <> ($2 = '\(SourceID.everything)'))
+        """
     static let recordConsumer = """
         UPDATE thermocline_store.ingest_position SET consumer = $4, seen_at = clock_timestamp()
         WHERE stream = $1 AND filter = $2 AND owner = $3
@@ -157,14 +163,16 @@ enum HotSQL {
     /// The session's own staging table; its rows live as long as the transaction.
     static func makeStaging(_ type: RecordType) -> String {
         """
-        CREATE TEMP TABLE IF NOT EXISTS staging_\(type.name) (LIKE \(TierSQL.table(type)) INCLUDING COMPRESSION)
+        CREATE TEMP TABLE IF NOT EXISTS staging_\(type.name)
+        (LIKE \(TierSQL.table(type)) INCLUDING COMPRESSION INCLUDING DEFAULTS INCLUDING GENERATED)
         ON COMMIT DELETE ROWS
         """
     }
     static func copyToStaging(_ type: RecordType) -> String {
         "COPY pg_temp.staging_\(type.name) (\(TierSQL.columns(type.allColumns))) FROM STDIN (FORMAT binary)"
     }
-    static func emptyStaging(_ type: RecordType) -> String { "TRUNCATE pg_temp.staging_\(type.name)" }
+    /// Not TRUNCATE: that makes another file each time, thousands in the one transaction that looks for bad rows.
+    static func emptyStaging(_ type: RecordType) -> String { "DELETE FROM pg_temp.staging_\(type.name)" }
 
     /// Answers with the sequences of the rows that went in, the first of each key in the order of the stream.
     ///

@@ -56,13 +56,9 @@ package actor PostgresLane: LaneSession {
     ) async throws(StoreError) -> Bool {
         let call = HotCall(connection, "start an epoch of \(source)")
         // That a stream was deleted is noted all the same: nothing is read of it.
-        if type.dedupe == .position && created != nil && (epoch > 1 || gap != nil) {
-            throw call.halt(
-                "the stream went back, was deleted or made again: what it holds now may be stored already, and "
-                    + "types.\(type.name).dedupe = position cannot tell them. Set it to key, run `thermocline schema "
-                    + "apply hot` and start again: everything that the stream holds is then read and stored once. "
-                    + "Afterwards it may become position again"
-            )
+        if type.dedupe == .position, created != nil {
+            let isSeen = epoch > 1 || gap != nil
+            if try await isSeen || call.execute(HotSQL.wasReadOtherwise, key).scalar == "t" { throw mayBeStored(call) }
         }
         let started = try await call.transaction { () throws(StoreError) -> Bool? in
             let parameters = key + [owner, "\(epoch)", created?.description, "\(sequence)"]
@@ -71,6 +67,16 @@ package actor PostgresLane: LaneSession {
             return true
         }
         return started != nil
+    }
+
+    /// Without keys nothing can tell what a stream that changed holds anew.
+    private func mayBeStored(_ call: HotCall) -> StoreError {
+        call.halt(
+            "the stream went back, was deleted, made again, or is read by another filter: what it holds now may be "
+                + "stored already, and types.\(type.name).dedupe = position cannot tell. Set it to key, run "
+                + "`thermocline schema apply hot` and start again: everything that the stream holds is then read and "
+                + "stored once. Afterwards it may become position again"
+        )
     }
 
     package func commit(_ batch: LaneBatch) async throws(StoreError) -> CommitOutcome {

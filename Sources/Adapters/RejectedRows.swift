@@ -27,6 +27,8 @@ struct RejectedRows {
             try await at("hot", call.operation) { () throws(PostgresError) in try await connection.begin() }
             // What a user's deferred constraint would say at COMMIT is said at once.
             try await call.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            // Before the first savepoint, or the first half that fails takes the table back with it.
+            if type.dedupe == .key { try await call.execute(HotSQL.makeStaging(type)) }
             let rejects = try await find(in: rows, call)
             await connection.rollback()
             return rejects

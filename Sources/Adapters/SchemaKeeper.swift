@@ -87,7 +87,7 @@ package struct SchemaKeeper: Sendable {
             throw refusal(
                 "types.\(type.name).dedupe cannot become key: \(partition) holds \(found?[1] ?? "several") rows of one "
                     + "key, for example \(found?[0] ?? "unknown"). Nothing was changed. Let the archive move that "
-                    + "partition, or delete the rows that repeat, then run again: thermocline schema apply hot"
+                    + "partition (cold keeps one of each), then run again: thermocline schema apply hot"
             )
         }
     }
@@ -139,8 +139,8 @@ package struct SchemaKeeper: Sendable {
         }
         guard row[1] == "\(TierSQL.version)" else {
             throw refusal(
-                "the schema has version \(row[1] ?? "?"), this program needs \(TierSQL.version); run: "
-                    + "thermocline schema apply \(tier.rawValue)"
+                "the schema has version \(row[1] ?? "?"), this program needs \(TierSQL.version): use the program that "
+                    + "made it, or an empty database and: thermocline schema apply \(tier.rawValue)"
             )
         }
         guard row[2] == "\(bucketMicros)" else {

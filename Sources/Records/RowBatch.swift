@@ -80,8 +80,8 @@ package struct RowBatch: Sendable {
         if isAscending { return true }
         isInByteOrder = false
         // Places are moved and not rows: a third of the bytes, and hardly ever more to compare than a time.
-        let arrived = rows
-        var places = range.map { Place(ts: arrived[$0].ts, index: $0) }
+        let arrived = Array(rows[range])
+        var places = arrived.indices.map { Place(ts: arrived[$0].ts, index: $0) }
         places.sort { a, b in
             if a.ts != b.ts { return a.ts < b.ts }
             let order = Self.compare(keys.span, arrived[a.index], arrived[b.index])
