@@ -89,6 +89,16 @@ import Tiering
         await lane.close()
     }
 
+    @Test func `the fence keeps a batch of an epoch that is past from being stored`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        // The next life of the stream, at the sequence where the batch of the first one begins.
+        #expect(try await lane.startEpoch(2, created: Timestamp(micros: 2_000_000), at: 0, gap: nil))
+        #expect(try await lane.commit(try tiers.batch(Self.trade, 0..<5)) == .positionMoved)
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(*) FROM thermocline.trade") == "0")
+        await lane.close()
+    }
+
     @Test func `rows that the database rejects go whole to quarantine, the others are stored`() async throws {
         let tiers = try await Tiers()
         try await tiers.tell(

@@ -16,7 +16,9 @@ struct MemoryTests {
     @Test func `memory stays within the budget and 48 MiB at full speed, with the database stopped in the middle`()
         async throws
     {
-        let stage = try await Stage(["hot.memory=\(Self.budget)KiB", "quarantine.max_share=100%"])
+        // Batches without end: the budget alone is what bounds them.
+        let batches = ["hot.batch.rows=100000", "hot.batch.bytes=256MiB"]
+        let stage = try await Stage(["hot.memory=\(Self.budget)KiB", "quarantine.max_share=100%"] + batches)
         // The service makes the streams; then it stops, so that it finds all of them full.
         let first = try await stage.run(["hot"])
         try await stage.awaitReading(first)

@@ -1,4 +1,5 @@
 import JetStream
+import Platform
 import PrivateServers
 import TestSupport
 import Testing
@@ -105,6 +106,24 @@ struct StreamLifeTests {
         }
         try await run.expectExact(within: .seconds(10))
         #expect(!hot.lines("lane waits").isEmpty || !hot.lines("lane restarted").isEmpty)
+        #expect(await hot.stop() == .exited(0))
+    }
+
+    @Test func `messages that another reader takes from the lane's consumer are read again`() async throws {
+        let run = try await FaultRun.trades()
+        let hot = try await run.startReading()
+        try await run.whileUnread { connection in
+            let name = try #require(
+                try await run.stage.scalar(run.stage.hot, "SELECT consumer FROM thermocline_store.ingest_position")
+            )
+            let other = try PullConsumer(connection, stream: "THERMOCLINE_TRADE", name: name)
+            // A few: the lane gets those that follow, and sees the hole.
+            let taken = try await other.fetch(maxMessages: 3, maxBytes: 1_000, timeout: .seconds(5))
+            #expect(!taken.isEmpty)
+            other.close()
+        }
+        try await run.expectExact(within: .seconds(10))
+        #expect(hot.lines("lane restarted").contains { $0["reason"]?.string?.contains("consumer sequence") == true })
         #expect(await hot.stop() == .exited(0))
     }
 

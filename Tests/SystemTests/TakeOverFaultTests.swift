@@ -32,6 +32,16 @@ struct TakeOverFaultTests {
         try await poll("everything acknowledged") { try await run.acknowledged() == end }
     }
 
+    @Test func `the late deletion of an old consumer by a stale owner does not touch the new one's`() async throws {
+        let run = try await FaultRun()
+        #expect(try await run.startReading(Self.soon).stop() == .exited(0))
+        // It has the lane, and has read the name of the consumer before its own.
+        run.nats.hold(.request("PUB $JS.API.CONSUMER.DELETE."))
+        let first = try await run.start(Self.soon)
+        try await run.publish(100)
+        _ = try await run.takeOver(from: first, Self.soon)
+    }
+
     @Test func `an owner whose session nobody can end is stopped by the fence`() async throws {
         let run = try await FaultRun()
         let first = try await run.startReading(Self.soon)
