@@ -1,4 +1,5 @@
 import Records
+import Tiering
 
 /// Every statement that names a table of the hot tier.
 enum HotSQL {

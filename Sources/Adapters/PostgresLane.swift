@@ -57,8 +57,8 @@ package actor PostgresLane: LaneSession {
         let call = HotCall(connection, "start an epoch of \(source)")
         // That a stream was deleted is noted all the same: nothing is read of it.
         if type.dedupe == .position, created != nil {
-            let isSeen = epoch > 1 || gap != nil
-            if try await isSeen || call.execute(HotSQL.wasReadOtherwise, key).scalar == "t" { throw mayBeStored(call) }
+            let wasReadOtherwise = try await call.execute(HotSQL.wasReadOtherwise, key).scalar == "t"
+            if epoch > 1 || gap != nil || wasReadOtherwise { throw mayBeStored(call) }
         }
         let started = try await call.transaction { () throws(StoreError) -> Bool? in
             let parameters = key + [owner, "\(epoch)", created?.description, "\(sequence)"]

@@ -77,6 +77,22 @@ import Tiering
         await lane.close()
     }
 
+    @Test func `a stream that is read by another filter than before halts the lane`() async throws {
+        let tiers = try await Tiers(dedupe: .position)
+        let lane = try await tiers.claim(Self.trade)
+        _ = try await lane.commit(try tiers.batch(Self.trade, 0..<5))
+        let hot = PostgresHot(settings: tiers.settings, catalog: tiers.catalog)
+        let other = SourceID(stream: tiers.source(Self.trade).stream, filter: "trade.>")
+        guard case .claimed(let another, _) = try await hot.claim(other, type: Self.trade, previous: nil)
+        else { throw Tiers.NotClaimed() }
+        let error = await #expect(throws: StoreError.self) {
+            _ = try await another.startEpoch(1, created: Timestamp(micros: 1_000_000), at: 0, gap: nil)
+        }
+        #expect(error?.disposition == .halt && error?.detail.contains("another filter") == true)
+        await another.close()
+        await lane.close()
+    }
+
     @Test func `a stream that went back halts the lane, which says what to do`() async throws {
         let tiers = try await Tiers(dedupe: .position)
         let lane = try await tiers.claim(Self.trade)

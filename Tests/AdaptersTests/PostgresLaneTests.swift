@@ -40,6 +40,18 @@ import Tiering
         await lane.close()
     }
 
+    @Test func `a column that a user added with a default is no obstacle for what repeats`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        let table = "ALTER TABLE thermocline_store.trade"
+        _ = try await tiers.ask(tiers.hot, "\(table) ADD COLUMN desk text NOT NULL DEFAULT 'main'")
+        _ = try await lane.commit(try tiers.batch(Self.trade, 0..<5))
+        let again = try await lane.commit(try tiers.batch(Self.trade, 3..<8, from: 5))
+        #expect(again == .committed(stored: 3, repeated: 2, quarantined: 0))
+        #expect(try await tiers.ask(tiers.hot, "SELECT count(desk) FROM thermocline_store.trade") == "8")
+        await lane.close()
+    }
+
     @Test func `a batch whose commit was lost is found to have happened`() async throws {
         let tiers = try await Tiers()
         let lane = try await tiers.claim(Self.trade)
