@@ -81,8 +81,8 @@ extension LaneRunner {
 
     /// What an earlier consumer delivered, was not stored, and is no longer what the stream holds there.
     ///
-    /// The stream went back to no further than the position, so that the position itself shows nothing. `furthest` is to
-    /// be forgotten when the gap is written, and not before.
+    /// The stream went back to no further than the position, so that the position itself shows nothing. `furthest` is
+    /// forgotten when the gap is written, and not before.
     func lossAbove(_ position: Position, _ state: StreamState) async throws -> Gap? {
         guard let seen = furthest, seen.epoch == position.epoch, seen.sequence > position.sequence else { return nil }
         if seen.sequence <= state.lastSequence {
@@ -144,7 +144,7 @@ extension LaneRunner {
 
     /// What is gone of the range of a batch, but for what the batch holds.
     ///
-    /// Where too many were removed to ask which, once of everything from the batch on: later batches do not say it again.
+    /// Where too many were removed to ask which, it may be anything from the batch on: later batches do not repeat it.
     private func holes(in batch: LaneBatch, _ state: StreamState) async throws -> [Gap] {
         let discarded = min(max(state.firstSequence, 1) - 1, batch.to)
         guard discarded > batch.from || state.removed > 0 else { return [] }
