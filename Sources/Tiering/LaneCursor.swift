@@ -87,7 +87,8 @@ package enum Resumption: Sendable, Equatable {
         let start = max(state.firstSequence, 1) - 1
         let next = position.epoch + 1
         guard let created = position.streamCreated else {
-            self = .newEpoch(next, at: start, gap: nil)
+            // Only of a stream nobody has read yet is what it discarded before we came none of ours.
+            self = .newEpoch(next, at: position.epoch == 0 ? start : 0, gap: nil)
             return
         }
         if created != state.created {
@@ -99,7 +100,8 @@ package enum Resumption: Sendable, Equatable {
                 lastSequence: nil,
                 isSuspected: true
             )
-            self = .newEpoch(next, at: start, gap: gap)
+            // From 0, so that what the new life discarded before we looked is a gap of the new epoch.
+            self = .newEpoch(next, at: 0, gap: gap)
             return
         }
         // A position without a time is one whose message was gone; gone messages do not come back.
@@ -113,6 +115,7 @@ package enum Resumption: Sendable, Equatable {
                 lastSequence: nil,
                 isSuspected: true
             )
+            // What lies before its first message had been read, or was listed in the former epoch.
             self = .newEpoch(next, at: start, gap: gap)
             return
         }
@@ -125,7 +128,8 @@ package enum Resumption: Sendable, Equatable {
             epoch: position.epoch,
             firstSequence: position.sequence + 1,
             lastSequence: start,
-            isSuspected: isShared
+            // A stream can be made to count from later than 1.
+            isSuspected: isShared || (position.epoch > 1 && position.sequence == 0)
         )
         self = .resume(at: start, gap: gap)
     }

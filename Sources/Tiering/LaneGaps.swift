@@ -47,8 +47,6 @@ struct NotedGap {
 extension LaneRunner {
     /// More holes than these are listed as one.
     private var mostHoles: Int { 16 }
-    /// More removed messages than these are not asked for one by one.
-    private var mostRemoved: UInt64 { 10_000 }
 
     /// Says once that a gap is written.
     func list(_ gap: Gap) {
@@ -83,14 +81,14 @@ extension LaneRunner {
 
     /// What an earlier consumer delivered, was not stored, and is no longer what the stream holds there.
     ///
-    /// The stream went back to no further than the position, so that the position itself shows nothing.
+    /// The stream went back to no further than the position, so that the position itself shows nothing. `furthest` is
+    /// forgotten when the gap is written, and not before.
     func lossAbove(_ position: Position, _ state: StreamState) async throws -> Gap? {
         guard let seen = furthest, seen.epoch == position.epoch, seen.sequence > position.sequence else { return nil }
         if seen.sequence <= state.lastSequence {
             let time = try await streams.time(of: seen.sequence, in: settings.source.stream)
             if time == nil || time == seen.messageTime { return nil }
         }
-        furthest = nil
         return Gap(
             cause: .regression,
             epoch: position.epoch,
@@ -134,17 +132,7 @@ extension LaneRunner {
         guard settings.isShared || batch.gaps.contains(where: { $0.cause == .discarded }) else { return }
         let state = try await streams.state(of: settings.source.stream)
         board.update(settings.source) { $0.stream = state }
-        if settings.isShared {
-            batch.gaps += try await holes(in: batch, state).map {
-                Gap(
-                    cause: .discarded,
-                    epoch: batch.epoch,
-                    firstSequence: $0.lowerBound,
-                    lastSequence: $0.upperBound,
-                    isSuspected: true
-                )
-            }
-        }
+        if settings.isShared { batch.gaps += try await holes(in: batch, state) }
         judge(&batch, by: state, since: since)
     }
 
@@ -155,19 +143,31 @@ extension LaneRunner {
     }
 
     /// What is gone of the range of a batch, but for what the batch holds.
-    private func holes(in batch: LaneBatch, _ state: StreamState) async throws -> [ClosedRange<UInt64>] {
+    ///
+    /// Where too many were removed to ask which, it may be anything from the batch on: later batches do not repeat it.
+    private func holes(in batch: LaneBatch, _ state: StreamState) async throws -> [Gap] {
         let discarded = min(max(state.firstSequence, 1) - 1, batch.to)
         guard discarded > batch.from || state.removed > 0 else { return [] }
         var holes = Holes(butFor: batch.messages.flatMap { $0.entries.map(\.streamSequence) })
         holes.add(batch.from + 1, through: discarded)
         let kept = max(discarded, batch.from) + 1
-        if state.removed > mostRemoved {
-            holes.add(kept, through: batch.to)
-        } else if state.removed > 0, kept <= batch.to {
-            for sequence in try await streams.removed(from: settings.source.stream)
-            where (kept...batch.to).contains(sequence) { holes.add(sequence, through: sequence) }
+        var untold: [Gap] = []
+        switch removed.news(in: state) {
+        case .none: break
+        case .ask: removed.keep(try await streams.removed(from: settings.source.stream))
+        case .tooMany: untold = [suspected(kept, max(state.lastSequence, kept), batch.epoch)]
+        case .unending: untold = [suspected(kept, nil, batch.epoch)]
         }
-        return holes.ranges(atMost: mostHoles)
+        if state.removed <= RemovedMessages.most, kept <= batch.to {
+            for sequence in removed.sequences where (kept...batch.to).contains(sequence) {
+                holes.add(sequence, through: sequence)
+            }
+        }
+        return holes.ranges(atMost: mostHoles).map { suspected($0.lowerBound, $0.upperBound, batch.epoch) } + untold
+    }
+
+    private func suspected(_ first: UInt64, _ last: UInt64?, _ epoch: Int64) -> Gap {
+        Gap(cause: .discarded, epoch: epoch, firstSequence: first, lastSequence: last, isSuspected: true)
     }
 
     /// Moves an idle lane past messages that are not there for it: of other types, so that their expiry is never taken

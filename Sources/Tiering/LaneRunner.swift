@@ -30,6 +30,8 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
     private var lastOwner: String?
     /// The last message that any consumer of ours delivered: the stream must still hold that one, or have discarded it.
     var furthest: LaneCursor?
+    /// Removed one by one from the stream, as far as the consumer has asked.
+    var removed = RemovedMessages()
     /// Found by others, and to be written with the next batch.
     var noted = NotedGap()
 
@@ -97,8 +99,9 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
 
     private func start(_ session: Hot.Session, at claimed: Position) async throws -> Open {
         let source = settings.source
+        removed = RemovedMessages()
         if let old = claimed.consumer { try await streams.deleteConsumer(named: old, of: source.stream) }
-        var made = try await makeConsumer(session, at: claimed)
+        let made = try await makeConsumer(session, at: claimed)
         var cursor: LaneCursor
         switch made.resumption {
         case .resume(let sequence, let gap):
@@ -106,10 +109,12 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             var batch = LaneBatch(epoch: claimed.epoch, from: claimed.sequence)
             batch.to = sequence
             batch.messageTime = sequence == claimed.sequence ? claimed.messageTime : nil
-            batch.gaps = try await [gap, lossAbove(claimed, made.state)].compactMap { $0 }
+            let loss = try await lossAbove(claimed, made.state)
+            batch.gaps = [gap, loss].compactMap { $0 }
             if !batch.gaps.isEmpty {
                 judge(&batch, by: made.state, since: claimed.messageTime)
                 guard case .committed = try await session.commit(batch) else { throw LostLane() }
+                if loss != nil { furthest = nil }
                 for gap in batch.gaps { list(gap) }
                 cursor = cursorAt(claimed.epoch, sequence, batch.messageTime)
             }
@@ -121,15 +126,8 @@ package actor LaneRunner<Streams: MessageStreams, Hot: HotTier, C: Clock> where 
             if let gap { list(gap) }
             furthest = nil
             await made.consumer.close()
-            try await streams.deleteConsumer(named: made.name, of: source.stream)
-            made = try await makeConsumer(
-                session,
-                at: Position(streamCreated: created, epoch: epoch, sequence: sequence)
-            )
-            guard case .resume(sequence, nil) = made.resumption else {
-                throw Restart(reason: "the stream changed while an epoch was being started")
-            }
-            cursor = cursorAt(epoch, sequence, nil)
+            let position = Position(streamCreated: created, epoch: epoch, sequence: sequence, consumer: made.name)
+            return try await start(session, at: position)
         }
         let (opened, restarted) = (cursor, board.get(source)?.lastProgress != nil)
         board.update(source) {

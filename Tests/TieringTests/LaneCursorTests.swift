@@ -120,6 +120,18 @@ import Tiering
         #expect(Self.resumption(other) == .newEpoch(4, at: 0, gap: gap))
     }
 
+    @Test func `what another life of a stream discarded before it was seen is a gap of the new epoch`() {
+        let made = Timestamp(micros: 2_000)
+        let gap = Gap(cause: .recreated, epoch: 3, firstSequence: 11, lastSequence: nil, isSuspected: true)
+        #expect(Self.resumption(Self.state(8, 20, created: made)) == .newEpoch(4, at: 0, gap: gap))
+        let gone = Position(epoch: 3, sequence: 0)
+        #expect(Self.resumption(at: gone, Self.state(8, 20), time: nil) == .newEpoch(4, at: 0, gap: nil))
+        let begun = Position(streamCreated: made, epoch: 4, sequence: 0)
+        let head = Gap(cause: .discarded, epoch: 4, firstSequence: 1, lastSequence: 7, isSuspected: true)
+        let again = Self.resumption(at: begun, Self.state(8, 20, created: made), time: nil)
+        #expect(again == .resume(at: 7, gap: head))
+    }
+
     @Test func `a stream that ends below the position went back, and says how far`() {
         let gap = Gap(cause: .regression, epoch: 3, firstSequence: 8, lastSequence: nil, isSuspected: true)
         #expect(Self.resumption(Self.state(2, 7), time: nil) == .newEpoch(4, at: 1, gap: gap))

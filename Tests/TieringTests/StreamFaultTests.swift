@@ -29,7 +29,8 @@ import Tiering
         let bench = Bench(.testReading)
         await bench.server.createStream(bench.type.name)
         await bench.publish(0..<10)
-        let runner = bench.lane()
+        let faults = Faults()
+        let runner = bench.lane(faults: faults)
         var lane = try #require(try await runner.open())
         try await drain(runner, &lane)
         await bench.publish(10..<20)
@@ -40,8 +41,13 @@ import Tiering
         await #expect(throws: Restart.self) { try await drain(runner, &lane) }
         await runner.close(lane)
 
+        // Found, and forgotten only once it is written.
+        faults.plan("commit", .before)
+        await #expect(throws: StoreError.self) { try await runner.open() }
         lane = try #require(try await runner.open())
         try await drain(runner, &lane)
+        await runner.close(lane)
+        lane = try #require(try await runner.open())
         let gap = Gap(cause: .regression, epoch: 1, firstSequence: 11, lastSequence: nil, isSuspected: true)
         #expect(await gaps(bench) == [gap])
         #expect(await bench.evidence().hot.count == 15 + (isGrownAgain ? 20 : 2))
@@ -116,6 +122,42 @@ import Tiering
         #expect(await bench.evidence().hot.count == 13)
         #expect(await bench.hot.position(of: bench.source)?.epoch == 3)
         #expect(board.get(bench.source)?.isGone == false)
+    }
+
+    @Test(arguments: [true, false])
+    func `what a stream made again discarded before anybody looked is listed`(isDeletionSeen: Bool) async throws {
+        let bench = Bench(.testReading)
+        await bench.server.createStream(bench.type.name)
+        await bench.publish(0..<10)
+        let runner = bench.lane()
+        var lane = try #require(try await runner.open())
+        try await drain(runner, &lane)
+        await runner.close(lane)
+        if isDeletionSeen {
+            await bench.server.deleteStream(bench.type.name)
+            await #expect(throws: SourceError.self) { try await runner.open() }
+            bench.clock.advance(by: .seconds(1))
+            await bench.server.createStream(bench.type.name)
+        } else {
+            await bench.server.recreateStream(bench.type.name)
+        }
+        await bench.publish(10..<20)
+        await bench.server.discard(below: 8, of: bench.type.name)
+
+        lane = try #require(try await runner.open())
+        try await drain(runner, &lane)
+        let former = Gap(
+            cause: isDeletionSeen ? .deleted : .recreated,
+            epoch: 1,
+            firstSequence: 11,
+            lastSequence: nil,
+            isSuspected: true
+        )
+        let epoch: Int64 = isDeletionSeen ? 3 : 2
+        let head = Gap(cause: .discarded, epoch: epoch, firstSequence: 1, lastSequence: 7, isSuspected: true)
+        #expect(await gaps(bench) == [former, head])
+        #expect(await bench.evidence().hot.count == 13)
+        #expect(await bench.server.consumers(of: bench.type.name) == 1)
     }
 
     @Test func `a gap that others found is written with the next batch, and again where that fails`() async throws {
