@@ -66,7 +66,12 @@ struct LaneReader<Streams: MessageStreams, C: Clock>: Sendable where C.Duration 
             try await take(messages, into: &batch, &cursor)
             let grown = batch.memoryBytes - held
             batch.held += grown
-            memory.fetched(messages.wireBytes, outstanding: messages.outstanding, grown: grown)
+            memory.fetched(
+                messages.wireBytes,
+                outstanding: messages.outstanding,
+                pending: messages.pending,
+                grown: grown
+            )
             if messages.entries.isEmpty && isWaiting { return false }
         }
     }

@@ -4,7 +4,8 @@ internal import Platform
 ///
 /// A lane takes its part before it reads, and gives it back when what it read is stored or dropped. It may come to hold
 /// as much as then stays free and no more: n busy lanes hold total ÷ (n + 1) each, and one that begins always finds
-/// something. One that holds nothing and finds nothing waits in line for what the others give back.
+/// something. One that holds nothing and finds nothing waits in line for what the others give back. Lanes that idle
+/// hold a quarter of it at most, all together.
 /// Source: Choudhury, Hahne, "Dynamic Queue Length Thresholds in a Shared Memory ATM Switch", INFOCOM 1996
 package final class MemoryBudget: Sendable {
     private struct Waiter {
@@ -14,6 +15,7 @@ package final class MemoryBudget: Sendable {
     }
     private struct State {
         var used = 0
+        var lanes = 0
         var nextID = 0
         var line: [Waiter] = []
     }
@@ -32,6 +34,12 @@ package final class MemoryBudget: Sendable {
     package var used: Int { state.withLock { $0.used } }
     /// Lanes that wait in line.
     package var waiting: Int { state.withLock { $0.line.count } }
+
+    /// What a lane that idles may hold: its part of a quarter, so that all of them always find it.
+    package var idlePart: Int { state.withLock { total / 4 / max($0.lanes, 1) } }
+
+    fileprivate func join() { state.withLock { $0.lanes += 1 } }
+    fileprivate func leave() { state.withLock { $0.lanes -= 1 } }
 
     /// Takes up to `wanted` for a lane that holds `holding`; 0 where there is no more for it.
     package func take(_ wanted: Int, holding: Int) -> Int {
@@ -99,14 +107,18 @@ package final class MemoryShare: Sendable {
         var held = 0
         /// Part of `held`, for what the consumer may bring.
         var reading = 0
-        /// Bytes of the server that are worth asking for.
-        var window: Int
+        /// Bytes of the server that are worth asking for; 0 of one that idles.
+        var window = 0
         /// What a byte of the server comes to, as its message, its row and the copy of it that is sent.
         var perByte = 4.0
     }
 
-    /// Window of a lane that has little to read.
+    /// Window of a lane that has little to read, where there is memory for all to have it.
     private static let smallest = 128 << 10
+    /// Smaller batches teach nothing: their arrays were made for larger ones.
+    private static let telling = 64 << 10
+    /// The most that a byte comes to: small messages that all go to quarantine.
+    private static let mostPerByte = 16.0
 
     package let budget: MemoryBudget
     private let largest: Int
@@ -116,15 +128,19 @@ package final class MemoryShare: Sendable {
     package init(of budget: MemoryBudget, largest: Int) {
         self.budget = budget
         self.largest = max(largest, 1)
-        state = Locked(State(window: min(Self.smallest, max(largest, 1))))
+        state = Locked(State())
+        budget.join()
     }
+
+    deinit { budget.leave() }
 
     package var held: Int { state.withLock { $0.held } }
 
     /// Bytes that may now be asked of the server and not fetched yet; 0 where there is no memory for more.
     package func credit() -> Int {
         state.withLock { state in
-            let lacking = Int(Double(state.window) * state.perByte) - state.reading
+            let window = window(state)
+            let lacking = Int(Double(window) * state.perByte) - state.reading
             if lacking > 0 {
                 let taken = budget.take(lacking, holding: state.held)
                 state.held += taken
@@ -132,13 +148,13 @@ package final class MemoryShare: Sendable {
             }
             guard state.reading > 0 else { return 0 }
             // Never more than the window: what was asked for under a larger one runs out, and is given back.
-            return max(1, min(state.window, Int(Double(state.reading) / state.perByte)))
+            return max(1, min(window, Int(Double(state.reading) / state.perByte)))
         }
     }
 
     /// Waits in line for at most `span` until there is memory to read with.
     package func wait<C: Clock>(for span: Duration, clock: C) async where C.Duration == Duration {
-        let wanted = state.withLock { Int(Double($0.window) * $0.perByte) }
+        let wanted = state.withLock { Int(Double(window($0)) * $0.perByte) }
         let taken = await withTaskGroup(of: Int.self) { group in
             group.addTask { await self.budget.wait(for: wanted) }
             group.addTask {
@@ -161,24 +177,34 @@ package final class MemoryShare: Sendable {
     /// - Parameters:
     ///   - bytes: what came, as the server counts it.
     ///   - outstanding: what may still come.
+    ///   - pending: messages that the server holds beyond those.
     ///   - grown: what the batch holds more than before.
-    package func fetched(_ bytes: Int, outstanding: Int, grown: Int) {
+    package func fetched(_ bytes: Int, outstanding: Int, pending: UInt64 = 0, grown: Int) {
         state.withLock { state in
             let before = state.held
             let reading = min(state.reading, Int(Double(outstanding) * state.perByte))
             state.held += reading - state.reading + grown
             state.reading = reading
-            if 2 * bytes >= state.window { state.window = min(2 * state.window, largest) }
-            if bytes == 0 { state.window = min(Self.smallest, largest) }
+            let window = window(state)
+            if bytes == 0 {
+                state.window = 0
+            } else if 2 * bytes + 2 >= window {
+                // Half of the credit, which rounding makes less than the window.
+                state.window = min(2 * window, largest)
+            } else if 4 * bytes < window && pending == 0 {
+                state.window = window / 2
+            }
             if state.held > before { budget.charge(state.held - before) } else { budget.give(before - state.held) }
         }
     }
 
     /// Learns what the bytes of a batch came to in memory.
     package func learn(bytes: Int, memory: Int) {
-        guard bytes > 0 else { return }
+        guard bytes >= Self.telling else { return }
         // Slowly down, at once up: too little taken is memory beyond the budget.
-        state.withLock { $0.perByte = max(Double(memory) / Double(bytes), $0.perByte * 0.9, 1.5) }
+        state.withLock {
+            $0.perByte = min(max(Double(memory) / Double(bytes), $0.perByte * 0.9, 1.5), Self.mostPerByte)
+        }
     }
 
     /// Gives back what a batch held that is stored.
@@ -194,5 +220,10 @@ package final class MemoryShare: Sendable {
             return state.held
         }
         budget.give(held)
+    }
+
+    private func window(_ state: State) -> Int {
+        let idle = min(Self.smallest, Int(Double(budget.idlePart) / state.perByte))
+        return min(max(state.window, idle, 1), largest)
     }
 }

@@ -86,6 +86,66 @@ import Tiering
         #expect(budget.used == 0)
     }
 
+    @Test func `lanes that idle after a burst leave a busy one a credit at once, and most of the memory`() {
+        let budget = MemoryBudget(16 * Self.mebibyte)
+        func lane() -> MemoryShare { MemoryShare(of: budget, largest: 2 * Self.mebibyte) }
+        let idle = (0..<40).map { _ in lane() }
+        for lane in idle {
+            for _ in 0..<6 { lane.fetched(lane.credit(), outstanding: lane.credit(), grown: 0) }
+            // Two messages in an array as large as the one before; then only what is asked for is held.
+            lane.learn(bytes: 600, memory: 100 << 10)
+            for _ in 0..<3 { lane.fetched(0, outstanding: lane.credit(), grown: 0) }
+        }
+        for lane in idle { lane.fetched(0, outstanding: lane.credit(), grown: 0) }
+        #expect(idle.allSatisfy { $0.credit() > 4 << 10 })
+        #expect(budget.used <= budget.total / 4, "\(budget.used)")
+
+        let busy = lane()
+        #expect(busy.credit() > 4 << 10)
+        for _ in 0..<20 { busy.fetched(busy.credit() / 2, outstanding: busy.credit(), grown: 0) }
+        #expect(busy.held >= budget.total / 4, "\(busy.held)")
+        #expect(budget.used <= budget.total)
+        for lane in idle { lane.fetched(0, outstanding: 0, grown: 0) }
+        #expect(idle.allSatisfy { $0.credit() > 4 << 10 }, "who begins again finds some")
+        for lane in idle + [busy] { lane.releaseAll() }
+        #expect(budget.used == 0)
+    }
+
+    @Test(arguments: [1, 40, 300]) func `all lanes that idle hold a quarter of the budget at most`(lanes: Int) {
+        let budget = MemoryBudget(16 * Self.mebibyte)
+        var shares = (0..<lanes).map { _ in MemoryShare(of: budget, largest: 2 * Self.mebibyte) }
+        #expect(shares.allSatisfy { $0.credit() > 0 })
+        #expect(budget.used <= budget.total / 4, "\(budget.used)")
+        for share in shares { share.releaseAll() }
+        shares.removeLast(lanes - 1)
+        #expect(shares[0].credit() == 128 << 10, "lanes that are gone leave their part")
+    }
+
+    @Test func `a lane to which little comes, and never nothing, gives back what it took to read much`() {
+        let budget = MemoryBudget(64 * Self.mebibyte)
+        let share = MemoryShare(of: budget, largest: 2 * Self.mebibyte)
+        let first = share.credit()
+        for _ in 0..<10 { share.fetched(share.credit(), outstanding: share.credit(), grown: 0) }
+        // The rest of a batch is small too: more is there.
+        share.fetched(600, outstanding: share.credit(), pending: 1_000, grown: 0)
+        #expect(share.credit() == 2 * Self.mebibyte)
+        for _ in 0..<10 { share.fetched(600, outstanding: share.credit(), grown: 0) }
+        #expect(share.credit() == first && budget.used <= 4 * first)
+    }
+
+    @Test func `what a byte comes to is learned from large batches, and within reason`() {
+        let budget = MemoryBudget(64 * Self.mebibyte)
+        let share = MemoryShare(of: budget, largest: 2 * Self.mebibyte)
+        let first = share.credit()
+        let used = budget.used
+        share.learn(bytes: 600, memory: 100 << 10)
+        #expect(share.credit() == first && budget.used == used)
+        share.learn(bytes: 64 << 10, memory: 10 * (64 << 10))
+        #expect(share.credit() == first && budget.used == 10 * first)
+        share.learn(bytes: 64 << 10, memory: 100 * (64 << 10))
+        #expect(share.credit() == first && budget.used == 16 * first)
+    }
+
     @Test func `a lane short of memory closes its batch instead of waiting, and gives all back when it is stored`()
         async throws
     {
