@@ -1,3 +1,5 @@
+import Platform
+
 /// Numbers as the table shows them.
 extension Double {
     /// So many decimals: `2.31`.
@@ -16,16 +18,4 @@ extension Double {
     var brief: String { fixed(self < 9.995 ? 2 : self < 99.95 ? 1 : 0) }
     var percent: String { (self * 100).fixed(self < 0.0995 ? 1 : 0) + " %" }
     var ratio: String { fixed(self < 10 ? 2 : 1) + "x" }
-}
-
-extension Int {
-    /// `12,345,678`.
-    var grouped: String {
-        var text = ""
-        for (index, digit) in String(magnitude).reversed().enumerated() {
-            if index > 0, index % 3 == 0 { text.append(",") }
-            text.append(digit)
-        }
-        return (self < 0 ? "-" : "") + String(text.reversed())
-    }
 }

@@ -82,3 +82,15 @@ package enum HumanUnits {
         return total
     }
 }
+
+extension Int {
+    /// For people: `12,345,678`.
+    package var grouped: String {
+        var text = ""
+        for (index, digit) in String(magnitude).reversed().enumerated() {
+            if index > 0, index % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return (self < 0 ? "-" : "") + String(text.reversed())
+    }
+}

@@ -6,39 +6,8 @@ import Testing
 /// Every message of `hostile.jsonl` is decided as it says, with exactly the columns it says.
 @Suite(.enabled(if: RecordedData.isAvailable, Comment(rawValue: RecordedData.skipped)), .timeLimit(.minutes(5)))
 struct HostileMessageTests {
-    private struct Case {
-        let name: String
-        let dataType: String
-        let subject: String
-        let payload: [UInt8]
-        let expect: String
-        let alsoOk: String?
-        let columns: [String: Any]?
-        let group: String?
-        let rowsInGroup: Int?
-
-        init(_ line: Data) throws {
-            let object = try JSONSerialization.jsonObject(with: line) as? [String: Any] ?? [:]
-            name = object["case"] as? String ?? ""
-            dataType = object["data_type"] as? String ?? ""
-            subject = object["subject"] as? String ?? ""
-            payload = Array(Data(base64Encoded: object["payload_base64"] as? String ?? "") ?? Data())
-            expect = object["expect"] as? String ?? ""
-            alsoOk = object["also_ok"] as? String
-            columns = object["columns"] as? [String: Any]
-            group = object["group"] as? String
-            rowsInGroup = object["rows_in_group"] as? Int
-        }
-
-        /// The type whose lane would receive it; where no lane would, the type it claims to be.
-        var type: RecordType? {
-            let first = String(subject.prefix { $0 != "." })
-            return Catalog.standard.type(ofSubject: first) ?? Catalog.standard.type(ofSubject: dataType)
-        }
-    }
-
     @Test func `every hostile message is decided as expected`() throws {
-        let cases = try RecordedData.lines("real/hostile.jsonl").map(Case.init)
+        let cases = try HostileCase.all()
         #expect(cases.count == 852)
         var stored: [String: Set<[UInt8]>] = [:]
         var expectedRows: [String: Int] = [:]
@@ -61,8 +30,8 @@ struct HostileMessageTests {
         for (group, count) in expectedRows { #expect(stored[group]?.count == count, "\(group)") }
     }
 
-    private func expectColumns(_ item: Case, _ rows: RowBatch, _ type: RecordType) throws {
-        guard let columns = item.columns else { return }
+    private func expectColumns(_ item: HostileCase, _ rows: RowBatch, _ type: RecordType) throws {
+        guard let columns = try item.columns() else { return }
         let row = try RowValues.all(rows.bytes, of: type)[0]
         for (key, value) in columns {
             guard let (actual, expected) = compare(key, value, row, type) else { continue }

@@ -14,6 +14,7 @@ package struct HostileCase: Sendable {
     package let order: Int?
     package let rowsInGroup: Int?
     private let dataType: String
+    private let line: Data
 
     /// Every case, in the order of the file.
     package static func all() throws -> [HostileCase] {
@@ -21,6 +22,7 @@ package struct HostileCase: Sendable {
     }
 
     private init(_ line: Data) throws {
+        self.line = line
         let object = try JSONSerialization.jsonObject(with: line) as? [String: Any] ?? [:]
         name = object["case"] as? String ?? ""
         dataType = object["data_type"] as? String ?? ""
@@ -31,6 +33,11 @@ package struct HostileCase: Sendable {
         group = object["group"] as? String
         order = object["order"] as? Int
         rowsInGroup = object["rows_in_group"] as? Int
+    }
+
+    /// Columns that its row must hold, by the names of the message's keys; nil where the file names none.
+    package func columns() throws -> [String: Any]? {
+        (try JSONSerialization.jsonObject(with: line) as? [String: Any])?["columns"] as? [String: Any]
     }
 
     /// The type whose lane would receive it; where no lane would, the type it claims to be.

@@ -1,3 +1,5 @@
+import Platform
+
 /// The demo as a picture of less than 80 columns and 24 lines.
 ///
 /// Pure: the same progress gives the same lines.

@@ -33,18 +33,6 @@ extension String {
     }
 }
 
-extension Int {
-    /// `12,345,678`.
-    var grouped: String {
-        var text = ""
-        for (index, digit) in String(magnitude).reversed().enumerated() {
-            if index > 0, index % 3 == 0 { text.append(",") }
-            text.append(digit)
-        }
-        return (self < 0 ? "-" : "") + String(text.reversed())
-    }
-}
-
 extension Duration {
     /// `1:05`, `2:00:00`.
     var clock: String {
