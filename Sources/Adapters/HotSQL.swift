@@ -86,7 +86,29 @@ enum HotSQL {
             at timestamptz NOT NULL DEFAULT now(),
             PRIMARY KEY (type, range_start, range_end, manifest)
         )
+        """,
         """
+        CREATE TABLE IF NOT EXISTS thermocline_store.pin (
+            id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+            type text COLLATE "C" NOT NULL,
+            range_start timestamptz NOT NULL,
+            range_end timestamptz NOT NULL,
+            reason text NOT NULL,
+            at timestamptz NOT NULL DEFAULT now(),
+            expires_at timestamptz NOT NULL
+        )
+        """,
+        "CREATE SCHEMA IF NOT EXISTS thermocline_pruned",
+        """
+        CREATE TABLE IF NOT EXISTS thermocline_store.resting (
+            partition text COLLATE "C" PRIMARY KEY,
+            type text COLLATE "C" NOT NULL,
+            range_start timestamptz NOT NULL,
+            range_end timestamptz NOT NULL,
+            rows bigint NOT NULL,
+            at timestamptz NOT NULL DEFAULT now()
+        )
+        """,
     ]
 
     // MARK: Claim and position

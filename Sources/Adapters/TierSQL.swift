@@ -6,7 +6,7 @@ import Records
 /// `ctid`, and no sequence as identity.
 enum TierSQL {
     /// What `schema_version` says where this program may work; it rises when the tables change shape.
-    static let version = 2
+    static let version = 3
 
     static func base(tier: String, bucketMicros: Int64) -> [String] {
         [
