@@ -3,7 +3,7 @@ import Platform
 /// What a run measures, and how much of it; from the environment, so that `make bench NAME=value` is all there is.
 struct BenchOptions: Sendable {
     /// A part of the benchmark that can be left out.
-    enum Part: String, Sendable, CaseIterable { case trades, books, mix, latency, recovery }
+    enum Part: String, Sendable, CaseIterable { case trades, books, mix, latency, recovery, archive }
 
     /// Rounds of the interleaved runs; the median counts.
     var rounds = 5
@@ -16,6 +16,12 @@ struct BenchOptions: Sendable {
     var peerBooks = 10_000
     /// Steady state at each rate.
     var latencySpan = Duration.seconds(20)
+    /// Trades that hot holds when they are archived, and one order book for 200 of them.
+    var archiveTrades = 20_000_000
+    /// Rounds of the archive, each of which takes minutes.
+    var archiveRounds: Int { min(rounds, 3) }
+    /// Messages whose rows are repeated in the archive's runs, where they are there.
+    var recorded: String
     /// Times the service is killed under load.
     var kills = 5
     var parts = Set(Part.allCases)
@@ -32,6 +38,7 @@ struct BenchOptions: Sendable {
     /// Throws: `BenchError` for a value that is none.
     init(_ environment: Environment, ownDirectory: String) throws(BenchError) {
         cache = "\(environment["XDG_CACHE_HOME"] ?? "\(environment["HOME"] ?? "/tmp")/.cache")/thermocline-bench"
+        recorded = "\(environment["THERMOCLINE_TEST_DATA"] ?? "../shared/data")/real/era_c.jsonl"
         thermocline = environment["BENCH_THERMOCLINE"] ?? "\(ownDirectory)/thermocline"
         func number(_ name: String, _ value: inout Int) throws(BenchError) {
             guard let text = environment[name] else { return }
@@ -43,6 +50,7 @@ struct BenchOptions: Sendable {
         try number("BENCH_BOOKS", &books)
         try number("BENCH_MIX", &mix)
         try number("BENCH_KILLS", &kills)
+        try number("ROWS", &archiveTrades)
         (peerTrades, peerBooks) = (min(peerTrades, trades), min(peerBooks, books))
         var seconds = 20
         try number("BENCH_SECONDS", &seconds)

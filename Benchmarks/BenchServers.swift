@@ -48,28 +48,38 @@ struct BenchServers: Sendable {
     }
 
     /// Runs `body` on an empty database, with the hot schema or without, and drops it afterwards.
-    ///
-    /// What the run before left to be written is written first.
     func withDatabase<R: Sendable>(
         schema: Bool = true,
         _ body: (BenchDatabase) async throws -> R
     ) async throws -> R {
-        let name = try await postgres.freshDatabase()
+        try await postgres.withDatabase(schema: schema ? .hot : nil, body)
+    }
+}
+
+extension PrivatePostgres {
+    /// Runs `body` on an empty database, with the schema of a tier or without, and drops it afterwards.
+    ///
+    /// What the run before left to be written is written first.
+    nonisolated func withDatabase<R: Sendable>(
+        schema: Tier?,
+        _ body: (BenchDatabase) async throws -> R
+    ) async throws -> R {
+        let name = try await freshDatabase()
         let result = await Result {
             let database = BenchDatabase(
                 name: name,
-                conninfo: postgres.conninfo(name),
-                connection: try await PostgresConnection(postgres.conninfo(name), applicationName: "bench")
+                conninfo: conninfo(name),
+                connection: try await PostgresConnection(conninfo(name), applicationName: "bench")
             )
             let result = await Result {
-                if schema { try await database.applySchema() }
+                if let schema { try await database.apply(schema) }
                 _ = try await database.connection.execute("CHECKPOINT")
                 return try await body(database)
             }
             await database.connection.close()
             return try result.get()
         }
-        let admin = try await PostgresConnection(postgres.conninfo(), applicationName: "bench")
+        let admin = try await PostgresConnection(conninfo(), applicationName: "bench")
         _ = try await admin.execute("DROP DATABASE \(name) WITH (FORCE)")
         await admin.close()
         return try result.get()
@@ -92,8 +102,8 @@ struct BenchDatabase: Sendable {
     let conninfo: String
     let connection: PostgresConnection
 
-    func applySchema() async throws {
-        try await SchemaKeeper(tier: .hot, catalog: .standard)
+    func apply(_ tier: Tier) async throws {
+        try await SchemaKeeper(tier: tier, catalog: .standard)
             .apply(on: connection, bucketMicros: BenchServers.bucketMicros)
     }
 

@@ -27,6 +27,8 @@ struct Figures: Sendable {
         case p99 = "p99_milliseconds"
         case resolution = "resolution_milliseconds"
         case recovery = "recovery_seconds"
+        case rowRate = "rows_per_second"
+        case serverCPU = "server_cpu_seconds_per_million"
     }
 
     private(set) var keys: [Key] = []

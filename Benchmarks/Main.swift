@@ -85,6 +85,10 @@ struct Benchmark: Sendable {
             try save(Report(machine: machine, figures: figures))
         }
         if options.parts.contains(.recovery) { try await steady.recovery(rate: 10_000, into: &figures) }
+        if options.parts.contains(.archive) {
+            try save(Report(machine: machine, figures: figures))
+            try await ArchiveRounds(options: options, servers: servers, say: say).run(into: &figures)
+        }
         let report = Report(machine: machine, figures: figures)
         try save(report)
         return report

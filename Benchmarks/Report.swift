@@ -35,7 +35,7 @@ struct Report: Sendable {
 
     // MARK: Tables
 
-    private var tables: [Table] { Workload.allCases.compactMap(throughput) + [steady, targets].compactMap { $0 } }
+    private var tables: [Table] { Workload.allCases.compactMap(throughput) + [steady, archive, targets].compactMap { $0 } }
 
     private static let subjects = [
         ("fetch all", "fetch alone, ack all"), ("fetch none", "fetch alone, ack none"),
@@ -90,6 +90,26 @@ struct Report: Sendable {
         }
         guard !rows.isEmpty else { return nil }
         return Table(title: "Steady state", head: ["", "p50", "p99", "how exact"], rows: rows)
+    }
+
+    private var archive: Table? {
+        let rows = [("psql", "psql COPY TO | psql COPY FROM"), ("thermocline", "Thermocline, proved")].compactMap {
+            subject, title -> [String]? in
+            guard let rate = figures.median(ArchiveRounds.name, subject, .rowRate) else { return nil }
+            func cell(_ metric: Figures.Metric, _ text: (Double) -> String) -> String {
+                figures.median(ArchiveRounds.name, subject, metric).map(text) ?? "-"
+            }
+            return [
+                title, rate.fixed(0), cell(.rateRatio) { $0.percent }, cell(.serverCPU) { $0.brief },
+                cell(.clientCPU) { $0.brief }, cell(.resident) { ($0 / 1_048_576).fixed(0) },
+            ]
+        }
+        guard !rows.isEmpty else { return nil }
+        return Table(
+            title: "Archive: hot to cold; CPU seconds a million rows",
+            head: ["", "rows/s", "of psql", "postgres", "client", "MiB"],
+            rows: rows
+        )
     }
 
     private var targets: Table? {

@@ -44,6 +44,14 @@ struct Target: Sendable {
             Target("p99 publish to queryable at 5,000/s", figures.median("latency 5000", all, .p99), atMost: 250) {
                 "\($0.fixed(0)) ms"
             },
+            Target(
+                "archive, proved: rows/s v. psql COPY TO | psql COPY FROM",
+                figures.median("archive", "thermocline", .rateRatio),
+                atLeast: 0.6
+            ) { $0.percent },
+            Target("archive: resident", figures.median("archive", "thermocline", .resident), atMost: 96 * 1_048_576) {
+                "\(($0 / 1_048_576).fixed(0)) MiB"
+            },
         ]
     }
 

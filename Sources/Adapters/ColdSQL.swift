@@ -157,6 +157,8 @@ enum ColdSQL {
 
     // MARK: Manifests
 
+    /// Serializes those who append to the chain; blocks neither readers nor writers of anything else.
+    static let lockManifests = "LOCK TABLE thermocline_store.manifest IN SHARE UPDATE EXCLUSIVE MODE"
     static let lastManifest = """
         SELECT number, sha256 FROM thermocline_store.manifest ORDER BY number DESC LIMIT 1
         """

@@ -85,7 +85,7 @@ package struct PostgresTarget: ArchiveTarget {
             try await connection.beginCopyOut(TierSQL.readContent(type, range))
         }
         return try await PostgresRows(connection: connection, operation: operation, chunkBytes: settings.chunkBytes)
-            .summary(type)
+            .summary(of: type, tier: "cold")
     }
 
     // MARK: Read back
@@ -134,6 +134,7 @@ package struct PostgresTarget: ArchiveTarget {
     package func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
         try await session.transaction("record the manifest of \(type.name)") {
             connection throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.lockManifests)
             let last = try await connection.execute(ColdSQL.lastManifest).rows.first
             let manifest = Manifest(
                 number: (last?[0].flatMap(Int64.init) ?? 0) + 1,
@@ -199,7 +200,7 @@ package struct PostgresCopy: ColdCopy {
             try await connection.beginCopyOut(ColdSQL.merge(type, staging))
         }
         let added = try await PostgresRows(connection: connection, operation: operation, chunkBytes: chunkBytes)
-            .summary(type)
+            .summary(of: type, tier: "cold")
         try await at("cold", operation) { () throws(PostgresError) in
             _ = try await connection.execute(ColdSQL.keepConflicts(type, staging))
         }
@@ -228,18 +229,5 @@ package struct PostgresRows: RowStream {
             if endsTransaction { await connection.rollback() }
             throw error
         }
-    }
-
-    func summary(_ type: RecordType) async throws(StoreError) -> Summary {
-        let digester = ContentDigester(type: type)
-        var summary = Summary.zero
-        while let chunk = try await next() {
-            do {
-                summary += try digester.summarize(chunk.span)
-            } catch {
-                throw StoreError(.corrupt, .halt, tier: "cold", operation: operation, detail: "\(error)")
-            }
-        }
-        return summary
     }
 }

@@ -114,6 +114,7 @@ extension Configuration {
         package var bucket = Duration.seconds(3_600)
         package var prune = true
         package var lease = Duration.seconds(30)
+        package var concurrency = 2
     }
 
     package struct TypeOverrides: Sendable {

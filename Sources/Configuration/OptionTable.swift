@@ -240,6 +240,12 @@ extension Option {
             .duration(.seconds(1) ... .seconds(3_600)),
             "How long an archiver that is gone keeps others from archiving."
         ),
+        Option(
+            "archive.concurrency",
+            \.archive.concurrency,
+            .integer(1...16),
+            "Ranges that are moved at the same time, each in a session of its own with either database."
+        ),
     ]
 
     private static func type(_ type: RecordType) -> [Option] {

@@ -6,6 +6,7 @@ package enum Program: String, Sendable, CaseIterable {
     case postgres
     case createdb
     case basebackup = "pg_basebackup"
+    case psql
     case nats = "nats-server"
     case setpriv
     case env
@@ -13,7 +14,7 @@ package enum Program: String, Sendable, CaseIterable {
     package var debianPackage: String {
         switch self {
         case .initdb, .postgres: "postgresql"
-        case .createdb, .basebackup: "postgresql-client"
+        case .createdb, .basebackup, .psql: "postgresql-client"
         case .nats: "nats-server"
         case .setpriv: "util-linux"
         case .env: "coreutils"

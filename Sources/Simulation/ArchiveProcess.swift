@@ -30,6 +30,7 @@ actor ArchiveProcess {
             tiers: tiers,
             types: catalog.types,
             policy: policy,
+            concurrency: 2,
             now: { clock.timestamp },
             newID: ids,
             board: ArchiveBoard(),

@@ -98,7 +98,23 @@ package actor World {
     /// Runs `steps` steps from the seed.
     ///
     /// Throws: the first `Invariants.Violation`.
-    package func run(steps: Int) async throws(Invariants.Violation) {
+    package nonisolated func run(steps: Int) async throws(Invariants.Violation) {
+        try await onOneThread { () throws(Invariants.Violation) in try await self.runSteps(steps) }
+    }
+
+    /// What happens at the same time happens in the same order in every run.
+    nonisolated func onOneThread<R: Sendable>(
+        _ body: @escaping @Sendable () async throws(Invariants.Violation) -> R
+    ) async throws(Invariants.Violation) -> R {
+        let result = await withTaskExecutorPreference(OneThread(label: "simulation")) {
+            do throws(Invariants.Violation) { return Result<R, Invariants.Violation>.success(try await body()) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private func runSteps(_ steps: Int) async throws(Invariants.Violation) {
         await start()
         for number in 0..<steps {
             trace.beginStep()

@@ -4,7 +4,11 @@ import Tiering
 /// The end of a simulated world: everything is read and moved, and the audit must be exact.
 extension World {
     /// Ends all faults, lets everything be read and moved, and compares the tiers with what was published.
-    package func converge() async throws(Invariants.Violation) -> SetReport {
+    package nonisolated func converge() async throws(Invariants.Violation) -> SetReport {
+        try await onOneThread { () throws(Invariants.Violation) in try await self.end() }
+    }
+
+    private func end() async throws(Invariants.Violation) -> SetReport {
         await start()
         await endFaults()
         for round in 0..<40 {

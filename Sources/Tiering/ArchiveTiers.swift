@@ -1,9 +1,47 @@
 package import Digest
+import Platform
 package import Records
 
 /// Rows on their way: chunks of whole COPY BINARY tuples until nil.
 package protocol RowStream: Sendable {
     func next() async throws(StoreError) -> [UInt8]?
+}
+
+extension RowStream {
+    /// Hands each chunk to `body` while the next one is being read: never more than two are in memory.
+    package func forEach(_ body: ([UInt8]) async throws(StoreError) -> Void) async throws(StoreError) {
+        var next = try await next()
+        while let chunk = next {
+            async let following = Result { () async throws(StoreError) in try await self.next() }
+            try await body(chunk)
+            next = try await following.get()
+        }
+    }
+
+    /// What the rows are, digested as they pass.
+    package func summary(of type: RecordType, tier: String) async throws(StoreError) -> Summary {
+        let digester = ContentDigester(type: type)
+        var summary = Summary.zero
+        try await forEach { chunk throws(StoreError) in summary += try digester.summary(of: chunk, tier: tier) }
+        return summary
+    }
+}
+
+extension ContentDigester {
+    func summary(of rows: [UInt8], tier: String) throws(StoreError) -> Summary {
+        do {
+            return try summarize(rows.span)
+        } catch {
+            throw StoreError(.corrupt, .halt, tier: tier, operation: "read rows", detail: "\(error)")
+        }
+    }
+}
+
+extension Result where Failure == StoreError {
+    /// What `body` returns or throws, so that the type of its error survives a child task.
+    init(_ body: () async throws(StoreError) -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
+    }
 }
 
 /// One hot snapshot of a range: stamps and rows as of the same instant.

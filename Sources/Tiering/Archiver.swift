@@ -15,10 +15,12 @@ package enum ArchiveEvent: Sendable {
 }
 
 /// Moves closed ranges from hot to cold, pass by pass: plan, copy, verify, prune.
-package actor Archiver<Tiers: ArchiveTiers> {
+package struct Archiver<Tiers: ArchiveTiers>: Sendable {
     private let tiers: Tiers
     private let types: [RecordType]
     private let planner: Planner
+    /// Transfers that a pass carries at the same time, each in sessions of its own.
+    private let concurrency: Int
     private let now: @Sendable () -> Timestamp
     private let board: ArchiveBoard
     private let report: @Sendable (ArchiveEvent) -> Void
@@ -28,6 +30,7 @@ package actor Archiver<Tiers: ArchiveTiers> {
         tiers: Tiers,
         types: [RecordType],
         policy: ArchivePolicy,
+        concurrency: Int = 1,
         now: @escaping @Sendable () -> Timestamp,
         newID: @escaping @Sendable () -> String,
         board: ArchiveBoard,
@@ -36,13 +39,15 @@ package actor Archiver<Tiers: ArchiveTiers> {
         self.tiers = tiers
         self.types = types
         planner = Planner(policy: policy)
+        self.concurrency = concurrency
         self.now = now
         self.newID = newID
         self.board = board
         self.report = report
     }
 
-    /// Both tiers' sessions of one pass; opened again after a failure, because a failed session may be anywhere.
+    /// Both tiers' sessions of one transfer after the other; opened again after a failure, because a failed session may
+    /// be anywhere.
     private struct Sessions {
         var source: Tiers.Source
         var target: Tiers.Target
@@ -53,18 +58,62 @@ package actor Archiver<Tiers: ArchiveTiers> {
         }
     }
 
+    /// What one pass carries, and what it knew when it began.
+    private final class Work: Sendable {
+        let token: Int64
+        let newestEvent: Timestamp?
+        /// States that the ledger had, by id.
+        let known: [String: Transfer.State]
+        let isStopping: @Sendable () -> Bool
+        let count: Int
+        /// The transfers that wait, oldest first, and the types of which none is begun any more.
+        private let queue: Locked<(waiting: ArraySlice<Transfer>, halted: Set<String>)>
+
+        init(
+            _ due: [Transfer],
+            token: Int64,
+            newestEvent: Timestamp?,
+            known: [String: Transfer.State],
+            isStopping: @escaping @Sendable () -> Bool
+        ) {
+            (self.token, self.newestEvent, self.known, self.isStopping) = (token, newestEvent, known, isStopping)
+            count = due.count
+            queue = Locked((due[...], []))
+        }
+
+        func next() -> Transfer? {
+            guard !isStopping() else { return nil }
+            return queue.withLock { queue in
+                while let transfer = queue.waiting.popFirst() {
+                    if !queue.halted.contains(transfer.type) { return transfer }
+                }
+                return nil
+            }
+        }
+
+        func halt(_ type: String) { queue.withLock { _ = $0.halted.insert(type) } }
+    }
+
     /// One pass under a lease: everything that is due is carried as far as it can go.
     ///
     /// A transfer that fails does not keep the others from running; the pass ends where a tier cannot be reached.
-    package func pass(token: Int64, isStopping: @Sendable () -> Bool) async throws(StoreError) {
-        var sessions = try await open(token)
+    package func pass(token: Int64, isStopping: @escaping @Sendable () -> Bool) async throws(StoreError) {
+        let sessions = try await open(token)
+        let work: Work
         do throws(StoreError) {
-            try await run(&sessions, token: token, isStopping: isStopping)
+            work = try await plan(sessions, token: token, isStopping: isStopping)
         } catch {
             await sessions.close()
             throw error
         }
-        await sessions.close()
+        try await carry(work, beginningWith: sessions)
+        board.update {
+            $0.passes += 1
+            $0.lastPass = now()
+            $0.state = .archiving
+            $0.trouble = nil
+            $0.needsOperator = false
+        }
     }
 
     private func open(_ token: Int64) async throws(StoreError) -> Sessions {
@@ -87,14 +136,13 @@ package actor Archiver<Tiers: ArchiveTiers> {
         }
     }
 
-    private func run(
-        _ sessions: inout Sessions,
+    private func plan(
+        _ sessions: Sessions,
         token: Int64,
-        isStopping: @Sendable () -> Bool
-    ) async throws(StoreError) {
+        isStopping: @escaping @Sendable () -> Bool
+    ) async throws(StoreError) -> Work {
         try await checkManifests(sessions)
         let ledger = try await sessions.target.ledger()
-        let known = Dictionary(ledger.map { ($0.id, $0.state) }) { $1 }
         let names = types.map(\.name)
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
@@ -111,35 +159,61 @@ package actor Archiver<Tiers: ArchiveTiers> {
                 $0.types[name]?.oldestUnverified = waiting.map(\.range.start).min()
             }
         }
-        var halted: Set<String> = []
-        for transfer in due where !halted.contains(transfer.type) {
-            if isStopping() { break }
-            guard let type = types.first(where: { $0.name == transfer.type }) else { continue }
-            let after = try await carry(transfer, type, newest, &sessions, token)
-            if after.state == .mismatched { halted.insert(after.type) }
-            board.update { $0.moved(after, from: known[after.id]) }
+        return Work(
+            due,
+            token: token,
+            newestEvent: newest,
+            known: Dictionary(ledger.map { ($0.id, $0.state) }) { $1 },
+            isStopping: isStopping
+        )
+    }
+
+    /// Carries what waits, as many transfers at once as are allowed; the first that finds a tier away ends the others.
+    private func carry(_ work: Work, beginningWith sessions: Sessions) async throws(StoreError) {
+        let count = max(1, min(concurrency, work.count))
+        let outcome = await withTaskGroup(of: Result<Void, StoreError>.self) { group in
+            for index in 0..<count {
+                group.addTask {
+                    await Result { () async throws(StoreError) in
+                        try await carryEach(of: work, in: index == 0 ? sessions : try await open(work.token))
+                    }
+                }
+            }
+            defer { group.cancelAll() }
+            for await ended in group { if case .failure = ended { return ended } }
+            return .success(())
         }
-        board.update {
-            $0.passes += 1
-            $0.lastPass = now()
-            $0.state = .archiving
-            $0.trouble = nil
-            $0.needsOperator = false
+        try outcome.get()
+    }
+
+    /// Carries one waiting transfer after the other.
+    private func carryEach(of work: Work, in sessions: Sessions) async throws(StoreError) {
+        var sessions = sessions
+        do throws(StoreError) {
+            while let transfer = work.next() {
+                guard let type = types.first(where: { $0.name == transfer.type }) else { continue }
+                let after = try await carry(transfer, type, work, &sessions)
+                if after.state == .mismatched { work.halt(after.type) }
+                board.update { $0.moved(after, from: work.known[after.id]) }
+            }
+        } catch {
+            await sessions.close()
+            throw error
         }
+        await sessions.close()
     }
 
     /// Runs one transfer; a failure is recorded with it, and the pass goes on in new sessions.
     private func carry(
         _ transfer: Transfer,
         _ type: RecordType,
-        _ newest: Timestamp?,
-        _ sessions: inout Sessions,
-        _ token: Int64
+        _ work: Work,
+        _ sessions: inout Sessions
     ) async throws(StoreError) -> Transfer {
         let runner = TransferRunner(source: sessions.source, target: sessions.target, planner: planner, now: now)
         var last = transfer
         do throws(StoreError) {
-            return try await runner.run(transfer, type: type, newestEvent: newest) { moved in
+            return try await runner.run(transfer, type: type, newestEvent: work.newestEvent) { moved in
                 count(moved, from: last)
                 report(.moved(moved, from: last.state))
                 last = moved
@@ -147,7 +221,7 @@ package actor Archiver<Tiers: ArchiveTiers> {
         } catch {
             await sessions.close()
             if error.code == .fenced { throw error }
-            sessions = try await open(token)
+            sessions = try await open(work.token)
             try await sessions.target.recordFailure(of: last, detail: error.description)
             last.failed(error.description)
             report(.transferFailed(last, detail: error.description, error.disposition))

@@ -80,9 +80,11 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         do throws(StoreError) {
             let digester = ContentDigester(type: type)
             var hot = Summary.zero
-            while let rows = try await snapshot.next() {
-                hot += try summarize(rows, digester, tier: "hot")
+            // Hot is read, the rows are digested and cold takes them at the same time.
+            try await snapshot.forEach { rows throws(StoreError) in
+                async let summary = Result { () throws(StoreError) in try digester.summary(of: rows, tier: "hot") }
                 try await copy.write(rows)
+                hot += try await summary.get()
             }
             guard hot.rows == snapshot.expectedRows else {
                 await copy.abandon()
@@ -104,9 +106,11 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
 
     /// Reads the range back as readers would and compares it with what must be there.
     package func verify(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
-        var proof = Proof(found: try await digest(try await target.read(type, in: transfer.range), type))
+        let rows = try await target.read(type, in: transfer.range)
+        var proof = Proof(found: try await rows.summary(of: type, tier: "cold"))
         if let staging = transfer.staging {
-            proof.staged = try await digest(try await target.readStaging(staging, type: type), type)
+            let staged = try await target.readStaging(staging, type: type)
+            proof.staged = try await staged.summary(of: type, tier: "cold")
             proof.missing = try await target.missingRows(ofStaging: staging, type: type, in: transfer.range)
         }
         var transfer = transfer
@@ -114,21 +118,6 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         if transfer.state == .verified { return try await target.recordVerified(transfer, type: type) }
         try await target.record(transfer)
         return transfer
-    }
-
-    private func digest(_ rows: Target.Rows, _ type: RecordType) async throws(StoreError) -> Summary {
-        let digester = ContentDigester(type: type)
-        var summary = Summary.zero
-        while let chunk = try await rows.next() { summary += try summarize(chunk, digester, tier: "cold") }
-        return summary
-    }
-
-    private func summarize(_ rows: [UInt8], _ digester: ContentDigester, tier: String) throws(StoreError) -> Summary {
-        do {
-            return try digester.summarize(rows.span)
-        } catch {
-            throw StoreError(.corrupt, .halt, tier: tier, operation: "read rows", detail: "\(error)")
-        }
     }
 
     /// Deletes from hot exactly the rows that were verified.

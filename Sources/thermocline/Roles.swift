@@ -126,6 +126,7 @@ struct Roles: Sendable {
             tiers: tiers,
             types: types,
             policy: policy,
+            concurrency: archive.concurrency,
             now: Self.now,
             newID: { RandomID.uuid() },
             board: board,
