@@ -114,6 +114,14 @@ extension Configuration {
         package var bucket = Duration.seconds(3_600)
         package var prune = true
         package var lease = Duration.seconds(30)
+        package var namedRows = 10
+        package var scrub = Scrub()
+
+        package struct Scrub: Sendable {
+            /// Bytes a second.
+            package var rate = 8 << 20
+            package var every = Duration.seconds(7 * 86_400)
+        }
         package var concurrency = 2
     }
 

@@ -241,6 +241,24 @@ extension Option {
             "How long an archiver that is gone keeps others from archiving."
         ),
         Option(
+            "archive.named_rows",
+            \.archive.namedRows,
+            .integer(1...1_000),
+            "Rows of a mismatch that are named with both versions; the others are counted."
+        ),
+        Option(
+            "archive.scrub.rate",
+            \.archive.scrub.rate,
+            .size(0...1 << 40),
+            "Bytes a second at which cold is read again to find what changed there; 0 is never."
+        ),
+        Option(
+            "archive.scrub.every",
+            \.archive.scrub.every,
+            .duration(.zero ... .days(3_650)),
+            "Age of a range's last proof from which it is read again."
+        ),
+        Option(
             "archive.concurrency",
             \.archive.concurrency,
             .integer(1...16),

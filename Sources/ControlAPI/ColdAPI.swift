@@ -75,6 +75,12 @@ package struct ColdAPI: Sendable {
         json.field("oldest_unverified", of.oldestUnverified?.description)
         json.field("verified_through", of.verifiedThrough?.description)
         json.field("last_verified_at", of.lastVerifiedAt?.description)
+        json.field("oldest_verification_at", of.oldestProof?.description)
+        json.object("scrubbed") { json in
+            json.field("ranges", of.scrubbed.ranges)
+            json.field("rows", of.scrubbed.rows)
+            json.field("bytes", of.scrubbed.bytes)
+        }
         json.field("rows_copied", of.rowsCopied)
         json.field("rows_verified", of.rowsVerified)
         json.field("rows_pruned", of.rowsPruned)
@@ -124,6 +130,21 @@ package struct ColdAPI: Sendable {
                 ["type": type]
             )
             .set(lag)
+        }
+        let scrubbed = [("ranges", of.scrubbed.ranges), ("rows", of.scrubbed.rows), ("bytes", of.scrubbed.bytes)]
+        for (what, count) in scrubbed {
+            metrics.counter(
+                "thermocline_scrub_\(what)_total",
+                "What this process read again in cold: \(what).",
+                ["type": type]
+            ).add(count)
+        }
+        if let oldest = of.oldestProof {
+            metrics.gauge(
+                "thermocline_archive_oldest_verification_timestamp_seconds",
+                "When the range was last proved or scrubbed whose last proof is the oldest.",
+                ["type": type]
+            ).set(Double(oldest.micros) / 1_000_000)
         }
         if let last = of.lastVerifiedAt {
             metrics.gauge(

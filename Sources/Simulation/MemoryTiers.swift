@@ -162,7 +162,53 @@ package struct MemoryTarget: ArchiveTarget {
         }
     }
 
+    package func readConflicts(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> MemoryRows {
+        let rows = try await run("read conflicts") { await database.conflicts(of: type.name, in: range) }
+        return MemoryRows(rows.map(\.bytes), tier: "cold", faults: faults)
+    }
+
+    package func oldestProved(of types: [RecordType]) async throws(StoreError) -> Transfer? {
+        try await run("look for the oldest proof") { await database.oldestProved(of: types.map(\.name)) }
+    }
+
+    package func reread(
+        _ transfer: Transfer,
+        type: RecordType
+    ) async throws(StoreError) -> (Transfer, MemoryRows)? {
+        try await run("read again") { await database.reread(transfer) }.map {
+            ($0, MemoryRows($1.map(\.bytes), tier: "cold", faults: faults))
+        }
+    }
+
+    package func recordScrubbed(_ transfer: Transfer) async throws(StoreError) -> Bool {
+        try await run("record scrub") { await database.recordScrubbed(transfer) }
+    }
+
     package func close() async { await database.disconnect(session) }
+}
+
+extension ColdDatabase {
+    func conflicts(of type: String, in range: TimeRange) -> [MemoryRow] {
+        (conflicts[type] ?? [:]).values.flatMap(\.values).filter { range.contains($0.ts) }
+    }
+
+    func oldestProved(of types: [String]) -> Transfer? {
+        ledger.filter { types.contains($0.type) && $0.isProved }
+            .min { ($0.provedAt?.micros ?? 0, $0.range.start) < ($1.provedAt?.micros ?? 0, $1.range.start) }
+    }
+
+    func reread(_ transfer: Transfer) -> (Transfer, [MemoryRow])? {
+        guard let index = index(of: transfer), ledger[index].isProved else { return nil }
+        return (ledger[index], rows(of: transfer.type, in: transfer.range))
+    }
+
+    func recordScrubbed(_ transfer: Transfer) -> Bool {
+        guard let index = index(of: transfer), ledger[index].isProved, ledger[index].manifest == transfer.manifest else {
+            return false
+        }
+        if transfer.state == .mismatched { record(transfer) } else { ledger[index].scrubbedAt = transfer.scrubbedAt }
+        return true
+    }
 }
 
 /// A copy on its way into cold in memory: nothing of it is there before the commit.

@@ -29,11 +29,16 @@ extension RowStream {
 
 extension ContentDigester {
     func summary(of rows: [UInt8], tier: String) throws(StoreError) -> Summary {
-        do {
-            return try summarize(rows.span)
-        } catch {
-            throw StoreError(.corrupt, .halt, tier: tier, operation: "read rows", detail: "\(error)")
-        }
+        try readable(tier) { () throws(CopyRowError) in try summarize(rows.span) }
+    }
+}
+
+/// What `body` makes of rows that a tier gave; bytes that are no rows are the tier's fault.
+func readable<R>(_ tier: String, _ body: () throws(CopyRowError) -> R) throws(StoreError) -> R {
+    do {
+        return try body()
+    } catch {
+        throw StoreError(.corrupt, .halt, tier: tier, operation: "read rows", detail: "\(error)")
     }
 }
 
@@ -126,6 +131,23 @@ package protocol ArchiveTarget: Sendable {
     func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer
     /// SHA-256 of the manifests with these numbers; absent where the ledger has none.
     func manifests(_ numbers: [Int64]) async throws(StoreError) -> [Int64: String]
+
+    // MARK: Scrub
+
+    /// Late rows of the range whose key cold holds with other content.
+    func readConflicts(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Rows
+    /// The range of these types whose last proof is the oldest; nil where there is none.
+    func oldestProved(of types: [RecordType]) async throws(StoreError) -> Transfer?
+    /// A transfer as the ledger has it and the rows of its range, both as of the same instant.
+    ///
+    /// Nil where no proof stands that the rows could be compared with.
+    func reread(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> (Transfer, Rows)?
+    /// Writes what reading again found (`scrubbedAt`, or a mismatch); false, and nothing is written, where the ledger
+    /// has moved on since.
+    func recordScrubbed(_ transfer: Transfer) async throws(StoreError) -> Bool
+
+    // MARK: Session
+
     func close() async
 }
 

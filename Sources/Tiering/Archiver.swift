@@ -10,6 +10,8 @@ package enum ArchiveEvent: Sendable {
     case moved(Transfer, from: Transfer.State)
     case transferFailed(Transfer, detail: String, Disposition)
     case passFailed(detail: String, Disposition)
+    /// Reading cold again could not go on; it is tried again.
+    case scrubFailed(detail: String, Disposition)
     /// Cold lacks manifests that hot's log names: it was restored from an older backup.
     case archiveLost(String)
 }
@@ -191,7 +193,10 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         var sessions = sessions
         do throws(StoreError) {
             while let transfer = work.next() {
-                guard let type = types.first(where: { $0.name == transfer.type }) else { continue }
+                // The scrub halts types, too.
+                guard let type = types.first(where: { $0.name == transfer.type }),
+                    board.current.types[type.name]?.halted == nil
+                else { continue }
                 let after = try await carry(transfer, type, work, &sessions)
                 if after.state == .mismatched { work.halt(after.type) }
                 board.update { $0.moved(after, from: work.known[after.id]) }

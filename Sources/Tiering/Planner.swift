@@ -11,13 +11,16 @@ package struct ArchivePolicy: Sendable, Equatable {
     package var retentionMicros: Int64
     /// Whether verified ranges past retention are pruned at all.
     package var prunes: Bool
+    /// Rows of a mismatch that are named with both versions; the others are counted.
+    package var namedRows: Int
 
     package init(
         rangeMicros: Int64,
         safetyLagMicros: Int64,
         retentionMicros: Int64,
         retentionByType: [String: Int64] = [:],
-        prunes: Bool = true
+        prunes: Bool = true,
+        namedRows: Int = 10
     ) {
         precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
         self.rangeMicros = rangeMicros
@@ -25,6 +28,7 @@ package struct ArchivePolicy: Sendable, Equatable {
         self.retentionMicros = retentionMicros
         self.retentionByType = retentionByType
         self.prunes = prunes
+        self.namedRows = namedRows
     }
 }
 

@@ -115,9 +115,17 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         }
         var transfer = transfer
         transfer.compared(proof, at: now())
-        if transfer.state == .verified { return try await target.recordVerified(transfer, type: type) }
+        if transfer.state != .mismatched { return try await target.recordVerified(transfer, type: type) }
+        return try await named(transfer, type: type)
+    }
+
+    /// Records a mismatch, then finds which rows it is and records those too.
+    private func named(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
         try await target.record(transfer)
-        return transfer
+        var named = transfer
+        named.explain(await target.differingRows(of: transfer, type, source, limit: planner.policy.namedRows))
+        try await target.record(named)
+        return named
     }
 
     /// Deletes from hot exactly the rows that were verified.
@@ -137,8 +145,10 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         case .late: return transfer
         case .declined(let reason): transfer.error = reason
         case .altered(let found):
-            transfer.state = .mismatched
-            transfer.error = "hot holds \(found), verified was \(transfer.hot ?? .zero); nothing was pruned"
+            transfer.mismatched("hot holds \(found), verified was \(transfer.hot ?? .zero); nothing was pruned")
+            // Once it is asked for again, hot is copied as it then is.
+            transfer.stamp = nil
+            return try await named(transfer, type: type)
         }
         try await target.record(transfer)
         return transfer
