@@ -7,12 +7,13 @@ import Tiering
 
 /// The background scrub finds what changed in cold behind our back, and nothing else.
 @Suite struct ScrubTests {
-    private struct Scrub {
+    private final class Scrub: Sendable {
         let bench: Bench
         let tiers: MemoryTiers
         let board = ArchiveBoard()
         let token: Int64
-        let found = Locked<[Transfer]>([])
+        private let reported = Locked<[Transfer]>([])
+        var found: [Transfer] { reported.withLock { $0 } }
 
         /// Rows in both tiers, proved by an archiver that holds the lease.
         init(_ type: RecordType = .testReading) async throws {
@@ -28,7 +29,7 @@ import Tiering
         }
 
         func service(rate: Int = 1 << 30, every: Duration = .seconds(1)) -> ScrubService<MemoryTiers, ManualClock> {
-            let (clock, found) = (bench.clock, found)
+            let clock = bench.clock
             return ScrubService(
                 tiers: tiers,
                 types: Catalog.underTest.types,
@@ -36,7 +37,9 @@ import Tiering
                 clock: clock,
                 now: { clock.timestamp },
                 board: board,
-                report: { if case .moved(let transfer, _) = $0 { found.withLock { $0.append(transfer) } } }
+                report: { event in
+                    if case .moved(let transfer, _) = event { self.reported.withLock { $0.append(transfer) } }
+                }
             )
         }
 
@@ -59,7 +62,7 @@ import Tiering
         #expect(counted.ranges == 1 && counted.rows == 50 && counted.bytes > 50)
         _ = try await scrub.service().scrub(scrub.token, until: Latch())
         #expect(scrub.board.current.types[row.type]?.scrubbed == counted)
-        #expect(scrub.found.withLock { $0.isEmpty })
+        #expect(scrub.found.isEmpty)
     }
 
     @Test(arguments: Damage.allCases)
@@ -79,7 +82,7 @@ import Tiering
         #expect(error.hasPrefix("scrub: cold holds") && error.contains("by manifest 1"), "\(error)")
         #expect(error.contains(damage == .altered ? " / cold " : "only in hot: ts="), "\(error)")
         #expect(error.contains("POST /transfers"))
-        #expect(scrub.found.withLock { $0.map(\.error) } == [row.error])
+        #expect(scrub.found.map(\.error) == [row.error])
         #expect(scrub.board.current.types[name]?.halted?.contains(error) == true)
         try await bench.pass(scrub.tiers)
         #expect(await scrub.state?.state == .mismatched)
