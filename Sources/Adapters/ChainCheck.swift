@@ -31,7 +31,8 @@ package struct ChainCheck: Sendable {
         manifests += 1
         if manifest.number > last.number + 1 {
             let missing = (last.number + 1, manifest.number - 1)
-            let which = missing.0 == missing.1 ? "manifest \(missing.0) is" : "manifests \(missing.0) to \(missing.1) are"
+            let which =
+                missing.0 == missing.1 ? "manifest \(missing.0) is" : "manifests \(missing.0) to \(missing.1) are"
             note(.manifest, nil, nil, "\(which) missing: removed, or renumbered")
         } else if manifest.previous != last.sha256 {
             let before = last.number == 0 ? "the beginning" : "manifest \(last.number)"
@@ -39,7 +40,7 @@ package struct ChainCheck: Sendable {
                 .manifest,
                 manifest.type,
                 manifest.range,
-                "manifest \(manifest.number) does not follow \(before): one of the two was altered or put in another place"
+                "manifest \(manifest.number) does not follow \(before): one was altered or put in another place"
             )
         }
         if manifest.sha256 != manifest.recorded {
@@ -73,7 +74,8 @@ package struct ChainCheck: Sendable {
                 continue
             }
             if transfer.isProved, let cold = transfer.cold, cold != manifest.cold {
-                note(.ledger, transfer.type, transfer.range, "the ledger says \(cold), manifest \(number) \(manifest.cold)")
+                let detail = "the ledger says \(cold), manifest \(number) \(manifest.cold)"
+                note(.ledger, transfer.type, transfer.range, detail)
             }
             if transfer.state == .mismatched {
                 note(.ledger, transfer.type, transfer.range, "is mismatched: \(transfer.error ?? "unknown")")

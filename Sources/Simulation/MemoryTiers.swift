@@ -203,7 +203,8 @@ extension ColdDatabase {
     }
 
     func recordScrubbed(_ transfer: Transfer) -> Bool {
-        guard let index = index(of: transfer), ledger[index].isProved, ledger[index].manifest == transfer.manifest else {
+        guard let index = index(of: transfer), ledger[index].isProved, ledger[index].manifest == transfer.manifest
+        else {
             return false
         }
         if transfer.state == .mismatched { record(transfer) } else { ledger[index].scrubbedAt = transfer.scrubbedAt }

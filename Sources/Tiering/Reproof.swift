@@ -21,7 +21,9 @@ extension ArchiveTarget {
         type: RecordType,
         pace: (Int) async throws(StoreError) -> Void
     ) async throws(StoreError) -> Reproof? {
-        guard let (standing, rows) = try await reread(transfer, type: type), let cold = standing.cold else { return nil }
+        guard let (standing, rows) = try await reread(transfer, type: type), let cold = standing.cold else {
+            return nil
+        }
         let digester = ContentDigester(type: type)
         var (found, bytes) = (Summary.zero, 0)
         do throws(StoreError) {

@@ -101,7 +101,8 @@ package struct Transfer: Sendable, Equatable {
 
     /// Adds to a finding which rows it is, and how to go on.
     package mutating func explain(_ rows: String) {
-        error = [error, rows].compactMap(\.self).joined(separator: ": ")
+        error =
+            [error, rows].compactMap(\.self).joined(separator: ": ")
             + "; to go on, mend the rows by hand and ask for the range again with POST /transfers"
     }
 
