@@ -106,7 +106,8 @@ package struct ScrubService<Tiers: ArchiveTiers, C: Clock>: Service where C.Dura
                 read += bytes
                 let span = Duration.seconds(Double(read) / Double(settings.bytesPerSecond))
                 let ahead = clock.now.duration(to: began.advanced(by: span))
-                if ahead > .zero { try await wait(ahead, stop) }
+                // Shorter waits add up to one.
+                if ahead > .milliseconds(10) { try await wait(ahead, stop) }
                 if stop.isOpen { throw Self.stopped }
             }
             // Copied meanwhile: it is proved by the archiver, and looked at again in a moment.
