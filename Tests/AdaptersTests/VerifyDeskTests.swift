@@ -90,7 +90,7 @@ import Tiering
     static let changes: [(sql: String, row: String)] = [
         (
             "UPDATE thermocline_store.trade SET price = price + 1 WHERE trade_id = 'trade_id-3'",
-            "trade_id=trade_id-3: hot price=4.50 / cold price=5.50"
+            "trade_id=trade_id-3: hot price=4.5 / cold price=5.5"
         ),
         ("DELETE FROM thermocline_store.trade WHERE trade_id = 'trade_id-3'", "only in hot: "),
         (

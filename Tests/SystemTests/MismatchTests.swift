@@ -19,7 +19,7 @@ import Testing
         /// How the finding names the row.
         var named: String {
             switch self {
-            case .altered: "trade_id=trade_id-3: hot price=4.50 / cold price=5.50"
+            case .altered: "trade_id=trade_id-3: hot price=4.5 / cold price=5.5"
             case .removed: "only in hot: ts=2026-11-18T"
             case .added: "only in cold: ts=2026-11-18T"
             }

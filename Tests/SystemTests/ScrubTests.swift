@@ -51,7 +51,7 @@ import Testing
         await server.stop()
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
         let bytes = try #require(try file.readToEnd())
-        // A numeric is groups of four digits: 14 and 5000 are the 14.50 behind the trade's id.
+        // A numeric is groups of four digits: 14 and 5000 are the 14.5 behind the trade's id.
         let id = try #require(bytes.range(of: Data("trade_id-13".utf8)))
         let price = try #require(bytes.range(of: Data([0x0E, 0, 0x88, 0x13]), in: id.upperBound..<id.upperBound + 16))
         try file.seek(toOffset: UInt64(price.lowerBound))
@@ -62,7 +62,7 @@ import Testing
         let again = try await stage.run(["cold"])
         let error = try await finding(stage)
         #expect(error.contains("scrub: cold holds 20 rows") && error.contains("must be 20 rows"), "\(error)")
-        let row = "trade_id=trade_id-13: hot price=14.50 / cold price=15.50"
+        let row = "trade_id=trade_id-13: hot price=14.5 / cold price=15.5"
         #expect(error.contains(row), "\(error)")
         let health = try await again.health("cold")
         #expect(health.code == 200 && health.status == "degraded" && health.trouble.contains(row))
