@@ -82,7 +82,7 @@ extension Configuration {
         package var maxPartitions = 4_000
 
         package struct Batch: Sendable {
-            package var rows = 5_000
+            package var rows = 10_000
             package var bytes = 4 << 20
             package var linger = Duration.milliseconds(20)
         }
