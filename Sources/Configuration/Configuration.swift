@@ -109,12 +109,18 @@ extension Configuration {
 
     package struct Archive: Sendable {
         package var interval = Duration.seconds(60)
+        package var schedule: [CronExpression] = []
+        package var windows: [DailyWindow] = []
+        package var timeZone = "UTC"
         package var safetyLag = Duration.seconds(300)
         package var range = Duration.seconds(3_600)
         package var bucket = Duration.seconds(3_600)
         package var prune = true
         package var lease = Duration.seconds(30)
         package var concurrency = 2
+        /// Bytes a second; 0 for no limit.
+        package var rate = 0
+        package var pauseAbove: Duration?
     }
 
     package struct TypeOverrides: Sendable {

@@ -47,6 +47,7 @@ package actor ColdDatabase {
     package private(set) var halted: Transfer?
     private(set) var manifests: [Manifest] = []
     var lease = (token: Int64(0), holder: String?.none, expiresAt: Timestamp(micros: 0))
+    package internal(set) var lastPass: Timestamp?
     private(set) var fence: Int64 = 0
     private var sessions: [Int: Int64] = [:]
     private var lastSession = 0

@@ -84,6 +84,7 @@ struct Bench {
     func archiver(
         _ tiers: MemoryTiers,
         concurrency: Int = 1,
+        throttle: Throttle? = nil,
         board: ArchiveBoard = ArchiveBoard(),
         report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }
     ) -> Archiver<MemoryTiers> {
@@ -93,6 +94,7 @@ struct Bench {
             types: Catalog.underTest.types,
             policy: Self.policy,
             concurrency: concurrency,
+            throttle: throttle ?? Throttle(clock: clock),
             now: { clock.timestamp },
             newID: { RandomID.uuid() },
             board: board,
@@ -104,13 +106,16 @@ struct Bench {
     func pass(
         _ tiers: MemoryTiers,
         concurrency: Int = 1,
+        throttle: Throttle? = nil,
+        board: ArchiveBoard = ArchiveBoard(),
         report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }
     ) async throws {
         guard case .held(let token, let isNew) = try await tiers.acquireLease() else {
             preconditionFailure("the lease is held")
         }
         if isNew { try await tiers.takeOver(token) }
-        try await archiver(tiers, concurrency: concurrency, report: report).pass(token: token) { false }
+        try await archiver(tiers, concurrency: concurrency, throttle: throttle, board: board, report: report)
+            .pass(token: token) { false }
     }
 
     /// The steps of single transfers, under a lease of its own.
