@@ -11,7 +11,8 @@ extension ColdSQL {
     static let offsets = """
         SELECT \(TierSQL.micros("at")), ahead FROM (
             SELECT at, ahead, lag(ahead) OVER (ORDER BY at) AS before FROM (
-                SELECT at, (extract(epoch FROM (at AT TIME ZONE $1) - (at AT TIME ZONE 'UTC')) * 1000000)::bigint AS ahead
+                SELECT at,
+                    (extract(epoch FROM (at AT TIME ZONE $1) - (at AT TIME ZONE 'UTC')) * 1000000)::bigint AS ahead
                 FROM generate_series(date_trunc('hour', $2::timestamptz) - interval '2 days',
                     $2::timestamptz + interval '1 year', interval '15 minutes') AS at
             ) AS each

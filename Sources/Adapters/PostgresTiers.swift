@@ -115,8 +115,16 @@ package struct PostgresTiers: ArchiveTiers {
     }
 
     package func localTime(of timeZone: String, at time: Timestamp) async throws(StoreError) -> LocalTime {
-        let found = try await withCold("read archive.time_zone") { connection throws(PostgresError) in
-            try await connection.execute(ColdSQL.offsets, [timeZone, "\(time)"])
+        let operation = "read archive.time_zone"
+        let found: QueryResult
+        do throws(StoreError) {
+            found = try await withCold(operation) { connection throws(PostgresError) in
+                try await connection.execute(ColdSQL.offsets, [timeZone, "\(time)"])
+            }
+        } catch {
+            guard error.sqlState == "22023" else { throw error }
+            let detail = "PostgreSQL knows no time zone \(timeZone); pg_timezone_names lists those that it does"
+            throw StoreError(.failed, .halt, tier: "cold", operation: operation, detail: detail)
         }
         return LocalTime(
             changes: found.rows.compactMap { row in
