@@ -68,7 +68,8 @@ enum ColdSQL {
             token bigint NOT NULL,
             holder text,
             holder_host text,
-            expires_at timestamptz NOT NULL
+            expires_at timestamptz NOT NULL,
+            last_pass timestamptz
         )
         """,
         """

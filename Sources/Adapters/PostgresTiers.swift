@@ -100,6 +100,40 @@ package struct PostgresTiers: ArchiveTiers {
         return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
     }
 
+    // MARK: Schedule
+
+    package func recordedPass() async throws(StoreError) -> Timestamp? {
+        try await withCold("read the last pass") { connection throws(PostgresError) in
+            try await connection.execute(ColdSQL.recordedPass).scalar.flatMap(Int64.init).map(Timestamp.init(micros:))
+        }
+    }
+
+    package func recordPass(_ token: Int64, at time: Timestamp) async throws(StoreError) {
+        try await withCold("record a pass") { connection throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.recordPass, ["\(token)", holder, "\(time)"])
+        }
+    }
+
+    package func localTime(of timeZone: String, at time: Timestamp) async throws(StoreError) -> LocalTime {
+        let operation = "read archive.time_zone"
+        let found: QueryResult
+        do throws(StoreError) {
+            found = try await withCold(operation) { connection throws(PostgresError) in
+                try await connection.execute(ColdSQL.offsets, [timeZone, "\(time)"])
+            }
+        } catch {
+            guard error.sqlState == "22023" else { throw error }
+            let detail = "PostgreSQL knows no time zone \(timeZone); pg_timezone_names lists those that it does"
+            throw StoreError(.failed, .halt, tier: "cold", operation: operation, detail: detail)
+        }
+        return LocalTime(
+            changes: found.rows.compactMap { row in
+                guard let at = row[0].flatMap(Int64.init), let ahead = row[1].flatMap(Int64.init) else { return nil }
+                return LocalTime.Change(at: Timestamp(micros: at), offsetMicros: ahead)
+            }
+        )
+    }
+
     // MARK: Take-over
 
     package func takeOver(_ token: Int64) async throws(StoreError) {

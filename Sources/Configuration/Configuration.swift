@@ -109,6 +109,9 @@ extension Configuration {
 
     package struct Archive: Sendable {
         package var interval = Duration.seconds(60)
+        package var schedule: [CronExpression] = []
+        package var windows: [DailyWindow] = []
+        package var timeZone = "UTC"
         package var safetyLag = Duration.seconds(300)
         package var range = Duration.seconds(3_600)
         package var bucket = Duration.seconds(3_600)
@@ -123,6 +126,9 @@ extension Configuration {
             package var every = Duration.seconds(7 * 86_400)
         }
         package var concurrency = 2
+        /// Bytes a second; 0 for no limit.
+        package var rate = 0
+        package var pauseAbove: Duration?
     }
 
     package struct TypeOverrides: Sendable {

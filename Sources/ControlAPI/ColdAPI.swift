@@ -59,6 +59,8 @@ package struct ColdAPI: Sendable {
             json.field("token", archive.token)
             json.field("passes", archive.passes)
             json.field("last_pass", archive.lastPass?.description)
+            json.field("next_pass", archive.nextPass?.description)
+            json.field("paused", archive.paused)
             json.object("types") { json in
                 for (name, of) in archive.types.sorted(by: { $0.key < $1.key }) {
                     json.object(name) { Self.write(of, at: archive.lastPass, to: &$0) }

@@ -49,6 +49,7 @@ package actor ColdDatabase {
     /// Rows as they were, and what stands instead.
     private var damage: [(type: String, row: MemoryRow, instead: MemoryRow?)] = []
     var lease = (token: Int64(0), holder: String?.none, expiresAt: Timestamp(micros: 0))
+    package internal(set) var lastPass: Timestamp?
     private(set) var fence: Int64 = 0
     private var sessions: [Int: Int64] = [:]
     private var lastSession = 0

@@ -37,6 +37,19 @@ package struct MemoryTiers: ArchiveTiers {
         try await faults.onTier("cold", "release lease") { await cold.releaseLease(token, holder) }
     }
 
+    package func recordedPass() async throws(StoreError) -> Timestamp? {
+        try await faults.onTier("cold", "read the last pass") { await cold.lastPass }
+    }
+
+    package func recordPass(_ token: Int64, at time: Timestamp) async throws(StoreError) {
+        try await faults.onTier("cold", "record a pass") { await cold.recordPass(at: time) }
+    }
+
+    /// Every time zone is an hour ahead of UTC.
+    package func localTime(of timeZone: String, at time: Timestamp) async throws(StoreError) -> LocalTime {
+        LocalTime(changes: [LocalTime.Change(at: Timestamp(micros: 0), offsetMicros: 3_600_000_000)])
+    }
+
     package func takeOver(_ token: Int64) async throws(StoreError) {
         try await faults.onTier("hot", "raise fence") { await hot.raiseFence(token) }
         try await faults.onTier("cold", "raise fence") { await cold.raiseFence(token) }
@@ -78,6 +91,8 @@ extension ColdDatabase {
     func releaseLease(_ token: Int64, _ holder: String) {
         if lease.token == token, lease.holder == holder { expireLease() }
     }
+
+    package func recordPass(at time: Timestamp) { lastPass = time }
 
     /// The lease is free for whoever asks first.
     package func expireLease() { lease.expiresAt = Timestamp(micros: 0) }

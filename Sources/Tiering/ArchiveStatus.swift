@@ -50,6 +50,9 @@ package struct ArchiveStatus: Sendable, Equatable {
     package var token: Int64?
     package var passes = 0
     package var lastPass: Timestamp?
+    package var nextPass: Timestamp?
+    /// Why nothing is begun at present, though it may be due.
+    package var paused: String?
     package var types: [String: OfType] = [:]
     package var hotReachable = false
     package var coldReachable = false

@@ -93,6 +93,8 @@ package protocol ArchiveSource: Sendable {
     /// Activity summed into ranges of the policy's width, for the given types.
     func activity(of types: [RecordType], rangeMicros: Int64) async throws(StoreError) -> [RangeActivity]
     func newestEvent() async throws(StoreError) -> Timestamp?
+    /// How long a small transaction takes now, from here to its COMMIT and back.
+    func commitLatency() async throws(StoreError) -> Duration
     /// Every prune hot remembers; cold must hold each manifest named here.
     func pruneRecords() async throws(StoreError) -> [PruneRecord]
     func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> Snapshot
@@ -165,6 +167,14 @@ package protocol ArchiveTiers: Sendable {
     func takeOver(_ token: Int64) async throws(StoreError)
     func openSource(_ token: Int64) async throws(StoreError) -> Source
     func openTarget(_ token: Int64) async throws(StoreError) -> Target
+
+    // MARK: Schedule
+
+    /// When the last pass that any archiver ended had begun.
+    func recordedPass() async throws(StoreError) -> Timestamp?
+    func recordPass(_ token: Int64, at time: Timestamp) async throws(StoreError)
+    /// What clocks show in a time zone around `time`.
+    func localTime(of timeZone: String, at time: Timestamp) async throws(StoreError) -> LocalTime
 }
 
 package enum LeaseOutcome: Sendable, Equatable {

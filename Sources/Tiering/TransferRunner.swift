@@ -9,12 +9,20 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
     package let source: Source
     package let target: Target
     package let planner: Planner
+    private let throttle: Throttle
     private let now: @Sendable () -> Timestamp
 
-    package init(source: Source, target: Target, planner: Planner, now: @escaping @Sendable () -> Timestamp) {
+    package init(
+        source: Source,
+        target: Target,
+        planner: Planner,
+        throttle: Throttle = Throttle(clock: ContinuousClock()),
+        now: @escaping @Sendable () -> Timestamp
+    ) {
         self.source = source
         self.target = target
         self.planner = planner
+        self.throttle = throttle
         self.now = now
     }
 
@@ -83,6 +91,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             // Hot is read, the rows are digested and cold takes them at the same time.
             try await snapshot.forEach { rows throws(StoreError) in
                 async let summary = Result { () throws(StoreError) in try digester.summary(of: rows, tier: "hot") }
+                try await throttle.spend(rows.count)
                 try await copy.write(rows)
                 hot += try await summary.get()
             }

@@ -119,6 +119,7 @@ struct Roles: Sendable {
             types: types,
             policy: policy,
             concurrency: archive.concurrency,
+            throttle: Throttle(archive.limits, clock: ContinuousClock()),
             now: Self.now,
             newID: { RandomID.uuid() },
             board: board,
@@ -136,7 +137,8 @@ struct Roles: Sendable {
                 archiver,
                 tiers: tiers,
                 clock: ContinuousClock(),
-                interval: archive.interval,
+                schedule: archive.passes,
+                now: Self.now,
                 lease: archive.lease,
                 bell: bell,
                 board: board,
@@ -160,6 +162,16 @@ struct Roles: Sendable {
     }
 
     private static func now() -> Timestamp { Timestamp(micros: WallClock.now()) }
+}
+
+extension Configuration.Archive {
+    fileprivate var limits: Throttle.Limits {
+        Throttle.Limits(bytesPerSecond: rate > 0 ? rate : nil, pauseAbove: pauseAbove)
+    }
+
+    fileprivate var passes: ArchiveSchedule {
+        ArchiveSchedule(schedule.isEmpty ? .every(interval) : .cron(schedule), windows: windows, timeZone: timeZone)
+    }
 }
 
 extension Configuration {
