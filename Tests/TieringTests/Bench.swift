@@ -18,12 +18,16 @@ struct Bench {
     let range: TimeRange
 
     static let rangeMicros: Int64 = 60_000_000
+    /// Made once: an explorer stores in thousands of benches.
+    private static let decoders = Dictionary(
+        Catalog.underTest.types.map { ($0.name, RecordDecoder(type: $0, catalog: .underTest)) }
+    ) { $1 }
 
-    init(_ type: RecordType) {
+    init(_ type: RecordType, coldFlaws: ColdDatabase.Flaws = [], hotFlaws: HotDatabase.Flaws = []) {
         self.type = type
         server = StreamServer(clock: clock)
-        hot = HotDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000)
-        cold = ColdDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000)
+        hot = HotDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000, flaws: hotFlaws)
+        cold = ColdDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000, flaws: coldFlaws)
         source = SourceID(stream: type.name, filter: SourceID.everything)
         range = TimeRange(containing: Timestamp(micros: 1_795_000_000_000_000), width: Self.rangeMicros)
     }
@@ -49,7 +53,7 @@ struct Bench {
             LaneSettings(source: source, type: type, isShared: isShared, batch: BatchPolicy(rows: rows)),
             streams: ScriptedStreams(server, clock: clock, faults: faults),
             hot: MemoryHot(hot, faults: faults),
-            decoder: RecordDecoder(type: type, catalog: .underTest),
+            decoder: Self.decoders[type.name] ?? RecordDecoder(type: type, catalog: .underTest),
             clock: clock,
             now: now ?? { clock.timestamp },
             board: board,
