@@ -20,15 +20,34 @@ package struct ContentDigester: Sendable {
     ///
     /// Throws: `CopyRowError` for bytes that are not rows of the type; nothing of the chunk counts then.
     package func summarize(_ rows: Span<UInt8>) throws(CopyRowError) -> Summary {
+        var sum = Summary.zero
+        try forEach(rows) { summary, _ in sum += summary }
+        return sum
+    }
+
+    /// The same by ranges of `width` microseconds, counted from the epoch; each is named by its start.
+    package func summaries(_ rows: Span<UInt8>, width: Int64) throws(CopyRowError) -> [Timestamp: Summary] {
+        var sums: [Timestamp: Summary] = [:]
+        try forEach(rows) { summary, reader throws(CopyRowError) in
+            guard let ts = try reader.timestamp(0, in: rows) else {
+                throw CopyRowError(at: reader.rowStart, "a null that the schema forbids")
+            }
+            sums[TimeRange(containing: ts, width: width).start, default: .zero] += summary
+        }
+        return sums
+    }
+
+    private func forEach(
+        _ rows: Span<UInt8>,
+        _ body: (Summary, CopyRowReader) throws(CopyRowError) -> Void
+    ) throws(CopyRowError) {
         var reader = reader
         var content = RowWriter()
-        var sum = Summary.zero
         while try reader.next(in: rows) {
             content.removeAll()
             try identity.appendContent(of: reader.fields, in: rows, to: &content)
-            sum += Summary(rows: 1, digest: Self.hash(content))
+            try body(Summary(rows: 1, digest: Self.hash(content)), reader)
         }
-        return sum
     }
 
     private static func hash(_ content: RowWriter) -> Digest128 {

@@ -53,9 +53,24 @@ package actor World {
         clock = ManualClock(start: start)
         server = StreamServer(clock: clock, flaws: options.streamFlaws)
         let bucket: Int64 = 20_000_000
-        hot = HotDatabase(catalog: options.catalog, clock: clock, bucketMicros: bucket, flaws: options.hotFlaws)
+        let partition = 6 * bucket
+        hot = HotDatabase(
+            catalog: options.catalog,
+            clock: clock,
+            bucketMicros: bucket,
+            partitionMicros: partition,
+            flaws: options.hotFlaws
+        )
         cold = ColdDatabase(catalog: options.catalog, clock: clock, bucketMicros: bucket, flaws: options.coldFlaws)
-        policy = ArchivePolicy(rangeMicros: 3 * bucket, safetyLagMicros: bucket, retentionMicros: 9 * bucket)
+        policy = ArchivePolicy(
+            rangeMicros: 3 * bucket,
+            safetyLagMicros: bucket,
+            retentionMicros: 9 * bucket,
+            partitionMicros: Dictionary(
+                options.catalog.types.filter { $0.partition == .day }.map { ($0.name, partition) }
+            ) { $1 },
+            undo: .seconds(60)
+        )
         lanes = Self.lanes(of: options.catalog)
         publications = Publications(catalog: options.catalog)
         generator = SeededGenerator(seed: seed)

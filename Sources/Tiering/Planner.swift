@@ -11,13 +11,19 @@ package struct ArchivePolicy: Sendable, Equatable {
     package var retentionMicros: Int64
     /// Whether verified ranges past retention are pruned at all.
     package var prunes: Bool
+    /// Width of the partitions that leave hot whole, microseconds, by type name; what is not listed leaves by DELETE.
+    package var partitionMicros: [String: Int64]
+    /// How long a partition that left hot rests before it is dropped.
+    package var undo: Duration
 
     package init(
         rangeMicros: Int64,
         safetyLagMicros: Int64,
         retentionMicros: Int64,
         retentionByType: [String: Int64] = [:],
-        prunes: Bool = true
+        prunes: Bool = true,
+        partitionMicros: [String: Int64] = [:],
+        undo: Duration = .zero
     ) {
         precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
         self.rangeMicros = rangeMicros
@@ -25,6 +31,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         self.retentionMicros = retentionMicros
         self.retentionByType = retentionByType
         self.prunes = prunes
+        self.partitionMicros = partitionMicros
+        self.undo = undo
     }
 }
 
@@ -127,12 +135,18 @@ package struct Planner: Sendable {
         range.end.advanced(byMicros: policy.safetyLagMicros) <= wall
     }
 
-    /// Past retention by both clocks, or asked for; never an open range.
+    /// Past retention by both clocks, or asked for; never an open range, nor one that leaves with its partition.
     package func isPruneDue(_ transfer: Transfer, clock: PruneClock) -> Bool {
         guard isClosedForCopy(transfer.range, at: clock.wall) else { return false }
         if transfer.prunes { return true }
-        guard policy.prunes, let newest = clock.newestEvent else { return false }
-        let retention = policy.retentionByType[transfer.type] ?? policy.retentionMicros
-        return transfer.range.end.advanced(byMicros: retention) <= min(clock.wall, newest)
+        return policy.prunes && wholePartition(of: transfer) == nil
+            && isPastRetention(transfer.range, of: transfer.type, clock: clock)
+    }
+
+    /// Past retention by both clocks.
+    package func isPastRetention(_ range: TimeRange, of type: String, clock: PruneClock) -> Bool {
+        guard let newest = clock.newestEvent else { return false }
+        let retention = policy.retentionByType[type] ?? policy.retentionMicros
+        return range.end.advanced(byMicros: retention) <= min(clock.wall, newest)
     }
 }

@@ -87,6 +87,12 @@ package struct Transfer: Sendable, Equatable {
         verifiedAt = time
     }
 
+    /// A tier is not what it must be: the type halts until an operator asks for the range again.
+    package mutating func mismatched(_ finding: String) {
+        state = .mismatched
+        error = finding
+    }
+
     /// Exactly the verified rows left hot.
     package mutating func pruned(rows: Int, at time: Timestamp) {
         precondition(state == .verified, "pruned from \(state)")
