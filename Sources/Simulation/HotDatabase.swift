@@ -70,7 +70,7 @@ package actor HotDatabase {
     private(set) var quarantinedByType: [String: Set<String>] = [:]
     package private(set) var gaps: [(source: SourceID, gap: Gap)] = []
     var prunes: [Prune] = []
-    package var pins: [Pin] = []
+    var pins: [Pin] = []
     var partitions: Set<HotPartition> = []
     package internal(set) var resting: [RestingRows] = []
     private(set) var fence: Int64 = 0

@@ -50,6 +50,10 @@ extension MemorySource {
 }
 
 extension HotDatabase {
+    package func pin(_ pin: Pin) { pins.append(pin) }
+
+    package var partitionCount: Int { partitions.count }
+
     var activePins: [Pin] { pins.filter { $0.expiresAt > clock.timestamp } }
 
     func pin(on type: String, _ range: TimeRange) -> Pin? {

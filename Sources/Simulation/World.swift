@@ -210,6 +210,7 @@ package actor World {
         case 187: await restartArchive()
         case 188..<192: await trouble()
         case 192..<195: await request()
+        case 195: await pin()
         default: break
         }
     }
@@ -317,6 +318,22 @@ package actor World {
             type: transfer.type,
             range: transfer.range,
             prunes: prunes
+        )
+    }
+
+    /// Pins a range that the ledger knows for a while.
+    private func pin() async {
+        guard options.faultShare > 0, let transfer = await cold.ledger.randomElement(using: &generator) else { return }
+        trace.add("  \(transfer.type) \(transfer.range.start.micros) is pinned")
+        trace.count("pinned")
+        await hot.pin(
+            Pin(
+                id: "pin-\(ids.next())",
+                type: transfer.type,
+                range: transfer.range,
+                reason: "simulated",
+                expiresAt: clock.timestamp.advanced(byMicros: Int64(1 + draw(300)) * 1_000_000)
+            )
         )
     }
 

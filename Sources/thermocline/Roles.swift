@@ -172,7 +172,9 @@ extension Configuration {
             retentionMicros: hot.retention.micros,
             retentionByType: self.types.compactMapValues { $0.retention?.micros },
             prunes: archive.prune,
-            partitionMicros: Dictionary(types.compactMap { type in type.partitionMicros.map { (type.name, $0) } }) { $1 },
+            partitionMicros: Dictionary(
+                types.compactMap { type in type.partitionMicros.map { (type.name, $0) } }
+            ) { $1 },
             undo: archive.undo
         )
     }

@@ -16,13 +16,22 @@ struct Bench {
 
     /// Rows lie a millisecond apart, so all of a test's are in this one.
     let range: TimeRange
+    var policy = Self.policy
+
+    /// A partition holds two ranges.
+    static let partitionMicros: Int64 = 2 * rangeMicros
 
     static let rangeMicros: Int64 = 60_000_000
 
     init(_ type: RecordType) {
         self.type = type
         server = StreamServer(clock: clock)
-        hot = HotDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000)
+        hot = HotDatabase(
+            catalog: .underTest,
+            clock: clock,
+            bucketMicros: 20_000_000,
+            partitionMicros: Self.partitionMicros
+        )
         cold = ColdDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000)
         source = SourceID(stream: type.name, filter: SourceID.everything)
         range = TimeRange(containing: Timestamp(micros: 1_795_000_000_000_000), width: Self.rangeMicros)
@@ -91,7 +100,7 @@ struct Bench {
         return Archiver(
             tiers: tiers,
             types: Catalog.underTest.types,
-            policy: Self.policy,
+            policy: policy,
             concurrency: concurrency,
             now: { clock.timestamp },
             newID: { RandomID.uuid() },
@@ -104,13 +113,14 @@ struct Bench {
     func pass(
         _ tiers: MemoryTiers,
         concurrency: Int = 1,
+        board: ArchiveBoard = ArchiveBoard(),
         report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }
     ) async throws {
         guard case .held(let token, let isNew) = try await tiers.acquireLease() else {
             preconditionFailure("the lease is held")
         }
         if isNew { try await tiers.takeOver(token) }
-        try await archiver(tiers, concurrency: concurrency, report: report).pass(token: token) { false }
+        try await archiver(tiers, concurrency: concurrency, board: board, report: report).pass(token: token) { false }
     }
 
     /// The steps of single transfers, under a lease of its own.
@@ -123,7 +133,7 @@ struct Bench {
         return TransferRunner(
             source: try await tiers.openSource(token),
             target: try await tiers.openTarget(token),
-            planner: Planner(policy: Self.policy),
+            planner: Planner(policy: policy),
             now: { clock.timestamp }
         )
     }
