@@ -63,6 +63,8 @@ extension HotSQL {
         SELECT $4, $1, $2, $3, coalesce(sum(rows), 0) FROM counted RETURNING rows
         """
 
+    static let bytes = "SELECT pg_total_relation_size(to_regclass($1))"
+
     // MARK: Drop
 
     /// $1 = at least so old, in microseconds; with each, what was logged in the transaction that let it rest.

@@ -253,6 +253,12 @@ extension Option {
             "Whether rows that are proved in cold and past hot.retention are deleted from hot."
         ),
         Option(
+            "archive.whole_partitions",
+            \.archive.wholePartitions,
+            .boolean,
+            "Whether a day leaves hot whole once all of it is due, and rests; else range by range, by DELETE."
+        ),
+        Option(
             "archive.undo",
             \.archive.undo,
             .duration(.zero ... .days(365)),

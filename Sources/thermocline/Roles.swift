@@ -189,7 +189,7 @@ extension Configuration {
             retentionByType: self.types.compactMapValues { $0.retention?.micros },
             prunes: archive.prune,
             partitionMicros: Dictionary(
-                types.compactMap { type in type.partitionMicros.map { (type.name, $0) } }
+                (archive.wholePartitions ? types : []).compactMap { type in type.partitionMicros.map { (type.name, $0) } }
             ) { $1 },
             undo: archive.undo,
             namedRows: archive.namedRows

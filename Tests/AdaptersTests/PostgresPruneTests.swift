@@ -12,13 +12,21 @@ import Tiering
     static let trade = Catalog.standard.types[1]
     static let daily = Catalog.underTest.types.filter { $0.partition == .day }
 
+    /// How partitions came to rest.
+    final class Rests: Sendable {
+        private let seen = Locked<[(rows: Int, locked: Duration)]>([])
+
+        var all: [(rows: Int, locked: Duration)] { seen.withLock { $0 } }
+        func add(_ rows: Int, _ locked: Duration) { seen.withLock { $0.append((rows, locked)) } }
+    }
+
     /// Two databases, an archiver, and its passes.
     struct Site {
         let tiers: Tiers
         let archive: PostgresTiers
         let token: Int64
         let board = ArchiveBoard()
-        let rests = Locked<[(rows: Int, locked: Duration)]>([])
+        let rests = Rests()
         var policy = ArchivePolicy(
             rangeMicros: Tiers.bucket,
             safetyLagMicros: 0,
@@ -64,7 +72,7 @@ import Tiering
                     newID: { RandomID.uuid() },
                     board: board,
                     report: { event in
-                        if case .rests(_, let rows, let locked) = event { rests.withLock { $0.append((rows, locked)) } }
+                        if case .rests(_, let rows, let locked) = event { rests.add(rows, locked) }
                     }
                 )
                 try await archiver.pass(token: token) { false }
@@ -118,7 +126,7 @@ import Tiering
         #expect(try await site.states() == "pruned pruned")
         #expect(try await site.held(type) == [0, 60])
         #expect(try await site.resting() == "\(type.name)_p20261118")
-        #expect(site.rests.withLock { $0.map(\.rows) } == [60])
+        #expect(site.rests.all.map(\.rows) == [60])
         let left = "SELECT coalesce(sum(rows), 0) FROM thermocline_store.range_activity"
         #expect(try await site.tiers.ask(site.tiers.hot, left) == "0")
         try await site.pass()
@@ -284,7 +292,7 @@ import Tiering
         )
         try await site.pass(2)
         #expect(try await site.states() == "pruned")
-        let rested = try #require(site.rests.withLock { $0.first })
+        let rested = try #require(site.rests.all.first)
         #expect(rested.rows == 300_000)
         #expect(rested.locked < .milliseconds(100))
         print("prune: \(rested.rows) rows, table locked for \(rested.locked)")
