@@ -220,17 +220,10 @@ enum ColdSQL {
     /// Whether the range or `conflict` holds a row of equal content.
     private static func held(_ type: RecordType) -> String {
         let rows = [TierSQL.table(type), conflict(type)].map {
-            "EXISTS (SELECT FROM \($0) c WHERE \(sameContent(type)))"
+            "EXISTS (SELECT FROM \($0) c WHERE \(TierSQL.sameContent(type)))"
         }
         return "(\(rows.joined(separator: " OR ")))"
     }
-    /// The required key columns by `=`, so that the index is used; the rest where null equals null.
-    private static func sameContent(_ type: RecordType) -> String {
-        type.contentColumns.map {
-            $0.isNullable ? "c.\($0.name) IS NOT DISTINCT FROM s.\($0.name)" : "c.\($0.name) = s.\($0.name)"
-        }.joined(separator: " AND ")
-    }
-
     static func readStaging(_ type: RecordType, _ name: String) -> String {
         "COPY (SELECT \(TierSQL.columns(type.contentColumns)) FROM \(staging(name))) TO STDOUT (FORMAT binary)"
     }

@@ -274,7 +274,11 @@ enum HotSQL {
             FILTER (WHERE stamp IS NOT NULL)), coalesce(sum(rows), 0)
         FROM thermocline_store.range_activity WHERE bucket >= $1 AND bucket < $2 AND type = $3
         """
-    static let newestEvent = "SELECT \(TierSQL.micros("max(newest_event)")) FROM thermocline_store.ingest_position"
+    /// Never later than hot's own clock: a stream and a feed that run ahead together make no row old.
+    static let newestEvent = """
+        SELECT \(TierSQL.micros("least(max(newest_event), now())")) FROM thermocline_store.ingest_position
+        HAVING max(newest_event) IS NOT NULL
+        """
     static let pruneRecords = """
         SELECT type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), manifest, sha256
         FROM thermocline_store.prune_log

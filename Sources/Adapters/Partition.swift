@@ -25,6 +25,19 @@ struct Partition: Hashable, Sendable {
         }
     }
 
+    /// The partition of `type` that has this name; nil for a table that a person attached.
+    init?(named name: String, of type: RecordType) {
+        let date = name.dropFirst(type.name.count + 2)
+        guard name.hasPrefix("\(type.name)_p"), date.allSatisfy(\.isNumber), date.count == Self.digits(type),
+            let year = Int64(date.prefix(4)), let month = Int64(date.dropFirst(4).prefix(2)),
+            let day = Int64(date.count == 8 ? date.suffix(2) : "01"),
+            let date = CivilDate(year: year, month: month, day: day)
+        else { return nil }
+        self.init(of: type, containing: Timestamp(micros: date.daysSince1970 * Self.day))
+    }
+
+    private static func digits(_ type: RecordType) -> Int { type.partition == .day ? 8 : 6 }
+
     /// The partitions that a batch of rows or a range of time needs.
     static func covering(_ range: TimeRange, of type: RecordType) -> [Partition] {
         var partitions: [Partition] = []
@@ -44,7 +57,7 @@ struct Partition: Hashable, Sendable {
         let (prefix, suffix) = ("\(type.name)_p", "_key")
         guard constraint.hasPrefix(prefix), constraint.hasSuffix(suffix) else { return false }
         let date = constraint.dropFirst(prefix.count).dropLast(suffix.count)
-        return date.count == (type.partition == .day ? 8 : 6) && date.allSatisfy(\.isNumber)
+        return date.count == digits(type) && date.allSatisfy(\.isNumber)
     }
 
     private static func twoDigits(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }

@@ -9,7 +9,7 @@ package struct PostgresSource: ArchiveSource {
     let session: FencedSession
     let settings: ArchiveSettings
 
-    private var connection: PostgresConnection { session.connection }
+    var connection: PostgresConnection { session.connection }
 
     package func activity(of types: [RecordType], rangeMicros: Int64) async throws(StoreError) -> [RangeActivity] {
         let found = try await session.transaction("read activity") { connection throws(PostgresError) in
@@ -112,7 +112,7 @@ package struct PostgresSource: ArchiveSource {
         } catch {
             await connection.rollback()
             guard error.sqlState == "55P03" else { throw error }
-            return .declined("a lock was not to be had within \(settings.lockTimeout.milliseconds) ms")
+            return .declined(declined)
         }
     }
 
@@ -129,11 +129,13 @@ package struct PostgresSource: ArchiveSource {
         let key = [type.name, "\(range.start)", "\(range.end)", "\(manifest)"]
         let before = try await at("hot", operation) { () throws(PostgresError) in
             _ = try await connection.execute("SET LOCAL lock_timeout = \(settings.lockTimeout.milliseconds)")
-            let logged = try await connection.execute(HotSQL.findPrune, key).scalar
-            if logged == nil { try await connection.beginCopyOut(HotSQL.deleteRange(type, range)) }
-            return logged
+            return try await connection.execute(HotSQL.findPrune, key).scalar
         }
         if let before { return .already(rows: Int(before) ?? 0) }
+        if let pin = try await findPin(type, range, operation) { return .declined(pin.refusal) }
+        try await at("hot", operation) { () throws(PostgresError) in
+            try await connection.beginCopyOut(HotSQL.deleteRange(type, range))
+        }
         var deleted = DeletedRows(type: type, bucketMicros: settings.bucketMicros)
         while let chunk = try await next(operation) { try deleted.add(chunk) }
         guard deleted.summary == verified else {

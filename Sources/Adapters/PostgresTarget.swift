@@ -128,10 +128,41 @@ package struct PostgresTarget: ArchiveTarget {
         let count = try await session.transaction(operation) { connection throws(PostgresError) in
             try await connection.execute(ColdSQL.countMissing(type, name)).scalar.flatMap(Int.init)
         }
-        guard let count else {
-            throw StoreError(.corrupt, .halt, tier: "cold", operation: operation, detail: "no count came back")
-        }
+        guard let count else { throw noCount(operation) }
         return count
+    }
+
+    package func missing(
+        _ rows: some RowStream,
+        type: RecordType,
+        in range: TimeRange
+    ) async throws(StoreError) -> Int {
+        let operation = "look for rows of \(type.name) \(range)"
+        let staging = "staging_" + RandomID.uuid().filter { $0 != "-" }
+        try await session.begin(operation)
+        do throws(StoreError) {
+            try await at("cold", operation) { () throws(PostgresError) in
+                _ = try await connection.execute(ColdSQL.makeStaging(type, staging))
+                try await connection.beginCopyIn(ColdSQL.copyToStaging(type, staging))
+            }
+            try await rows.forEach { chunk throws(StoreError) in
+                try await at("cold", operation) { () throws(PostgresError) in try await connection.writeCopy(chunk) }
+            }
+            let count = try await at("cold", operation) { () throws(PostgresError) in
+                _ = try await connection.endCopyIn()
+                return try await connection.execute(ColdSQL.countMissing(type, staging)).scalar.flatMap(Int.init)
+            }
+            await connection.rollback()
+            guard let count else { throw noCount(operation) }
+            return count
+        } catch {
+            await connection.rollback()
+            throw error
+        }
+    }
+
+    private func noCount(_ operation: String) -> StoreError {
+        StoreError(.corrupt, .halt, tier: "cold", operation: operation, detail: "no count came back")
     }
 
     // MARK: Manifests
@@ -217,6 +248,7 @@ package struct PostgresCopy: ColdCopy {
 
 /// Rows of a COPY TO STDOUT that has begun.
 package struct PostgresRows: RowStream {
+    var tier = "cold"
     let connection: PostgresConnection
     let operation: String
     let chunkBytes: Int
@@ -225,7 +257,7 @@ package struct PostgresRows: RowStream {
 
     package func next() async throws(StoreError) -> [UInt8]? {
         do throws(StoreError) {
-            let chunk = try await at("cold", operation) { () throws(PostgresError) in
+            let chunk = try await at(tier, operation) { () throws(PostgresError) in
                 try await connection.nextCopyChunk(atMost: chunkBytes)
             }
             if chunk == nil && endsTransaction { await connection.rollback() }

@@ -185,6 +185,15 @@ enum TierSQL {
             + "TO STDOUT (FORMAT binary)"
     }
 
+    /// Whether rows `c` and `s` say the same.
+    ///
+    /// The required key columns by `=`, so that the index is used; the rest where null equals null.
+    static func sameContent(_ type: RecordType) -> String {
+        type.contentColumns.map {
+            $0.isNullable ? "c.\($0.name) IS NOT DISTINCT FROM s.\($0.name)" : "c.\($0.name) = s.\($0.name)"
+        }.joined(separator: " AND ")
+    }
+
     static func inRange(_ range: TimeRange) -> String {
         "ts >= '\(range.start)' AND ts < '\(range.end)'"
     }

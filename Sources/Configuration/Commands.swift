@@ -10,6 +10,7 @@ package enum CommandName: String, Sendable, CaseIterable {
     case quarantineReplay = "quarantine replay"
     case quarantineDrop = "quarantine drop"
     case verify
+    case prune
     case check
     case simulate
     case demo
@@ -77,6 +78,11 @@ extension Command {
                     Flag("--deep", .none, "Read the rows of each range and compare them with its proof."),
                     Flag("--json", .none, "Print the findings as JSON."),
                 ]
+            ),
+            Command(
+                .prune,
+                "Say what the archive would take out of hot now, by which SQL, and what keeps the rest.",
+                flags: [dryRun, Flag("--type", .text("TYPE"), "Of one record type.")]
             ),
             Command(.check, "Check the configuration and print what is in effect, secrets redacted."),
             Command(

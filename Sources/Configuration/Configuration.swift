@@ -116,6 +116,8 @@ extension Configuration {
         package var range = Duration.seconds(3_600)
         package var bucket = Duration.seconds(3_600)
         package var prune = true
+        package var wholePartitions = true
+        package var undo = Duration.seconds(86_400)
         package var lease = Duration.seconds(30)
         package var namedRows = 10
         package var scrub = Scrub()

@@ -253,6 +253,18 @@ extension Option {
             "Whether rows that are proved in cold and past hot.retention are deleted from hot."
         ),
         Option(
+            "archive.whole_partitions",
+            \.archive.wholePartitions,
+            .boolean,
+            "Whether a day leaves hot whole once all of it is due, and rests; else range by range, by DELETE."
+        ),
+        Option(
+            "archive.undo",
+            \.archive.undo,
+            .duration(.zero ... .days(365)),
+            "How long a partition that left hot whole rests there before it is proved again and dropped; 0: at once."
+        ),
+        Option(
             "archive.lease",
             \.archive.lease,
             .duration(.seconds(1) ... .seconds(3_600)),

@@ -86,6 +86,7 @@ package struct ColdAPI: Sendable {
         json.field("rows_copied", of.rowsCopied)
         json.field("rows_verified", of.rowsVerified)
         json.field("rows_pruned", of.rowsPruned)
+        json.field("prunes_declined", of.declined)
         json.field("halted", of.halted)
         json.array("errors") { json in for error in of.errors { json.value(error) } }
     }
@@ -123,6 +124,11 @@ package struct ColdAPI: Sendable {
                 ["type": type, "step": step]
             ).add(rows)
         }
+        metrics.counter(
+            "thermocline_archive_prunes_declined_total",
+            "Prunes that gave way to a lock or a pin.",
+            ["type": type]
+        ).add(of.declined)
         metrics.gauge("thermocline_archive_halted", "Whether a mismatch halts the type.", ["type": type])
             .set(of.halted == nil ? 0 : 1)
         if let lag = of.lagSeconds(at: time) {

@@ -7,7 +7,7 @@ package struct CivilDate: Hashable, Sendable {
     package let day: Int64
 
     /// Nil for a day that the calendar does not have.
-    init?(year: Int64, month: Int64, day: Int64) {
+    package init?(year: Int64, month: Int64, day: Int64) {
         guard (1...12).contains(month), day >= 1, day <= Self.length(of: month, in: year) else { return nil }
         self.year = year
         self.month = month

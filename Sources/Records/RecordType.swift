@@ -51,6 +51,9 @@ package struct RecordType: Hashable, Sendable {
     package var contentColumns: [Column] { Self.leading + columns + [Self.extra] }
     /// Every column of the view, in the order of every COPY.
     package var allColumns: [Column] { contentColumns + Self.provenance }
+    /// Width of its partitions, microseconds, where they leave hot whole; nil for months, which are emptied range by
+    /// range.
+    package var partitionMicros: Int64? { partition == .day ? 86_400_000_000 : nil }
     /// Names of the natural key's columns; `ts` first.
     package var keyColumns: [String] { Self.leading.map(\.name) + key }
 

@@ -49,6 +49,12 @@ actor ArchiveProcess {
         case .transferFailed(let transfer, let detail, _):
             trace.count("transfer failed")
             trace.add("  \(name) failed at \(transfer.type) \(transfer.range.start.micros): \(detail)")
+        case .rests(let due, let rows, _):
+            trace.count("partition rests")
+            trace.add("  \(name) let \(due.partition.type) \(due.partition.range.start.micros) rest, \(rows) rows")
+        case .dropped(let resting):
+            trace.count("partition dropped")
+            trace.add("  \(name) dropped \(resting.name)")
         case .archiveLost(let detail): trace.add("  \(name) \(detail)")
         case .leaseTaken, .leaseHeld, .leaseLost, .passFailed, .scrubFailed: break
         }

@@ -210,10 +210,16 @@ package actor ColdDatabase {
 
     func countMissing(_ staging: String, type: String) -> Int {
         if flaws.contains(.readsBackTheCopy) { return 0 }
-        return (self.staging[staging] ?? []).count { row in
-            tables[type]?.row(row)?.content != row.content
-                && conflicts[type]?[row.identity]?[row.content] == nil
-        }
+        return (self.staging[staging] ?? []).count { !holds($0, type) }
+    }
+
+    func countMissing(_ chunk: [UInt8], type: RecordType) throws(StoreError) -> Int {
+        try read(chunk, type).count { !holds($0, type.name) }
+    }
+
+    private func holds(_ row: MemoryRow, _ type: String) -> Bool {
+        tables[type]?.row(row)?.content == row.content
+            || conflicts[type]?[row.identity]?[row.content] != nil
     }
 
     private func read(_ bytes: [UInt8], _ type: RecordType) throws(StoreError) -> [MemoryRow] {

@@ -21,6 +21,8 @@ package actor HotDatabase {
         package static let ignoresArchiveFence = Flaws(rawValue: 8)
         /// A key that comes with other content counts as a repeat.
         package static let forgetsConflicts = Flaws(rawValue: 16)
+        /// A partition rests whatever came since its proof.
+        package static let restsUnproved = Flaws(rawValue: 32)
     }
 
     private struct Lane {
@@ -52,6 +54,8 @@ package actor HotDatabase {
 
     nonisolated let clock: ManualClock
     let bucketMicros: Int64
+    /// Width of a partition of any type.
+    let partitionMicros: Int64
     let flaws: Flaws
     private let takeover: Duration
     private let readers: [String: MemoryRowReader]
@@ -66,6 +70,9 @@ package actor HotDatabase {
     private(set) var quarantinedByType: [String: Set<String>] = [:]
     package private(set) var gaps: [(source: SourceID, gap: Gap)] = []
     var prunes: [Prune] = []
+    var pins: [Pin] = []
+    var partitions: Set<HotPartition> = []
+    package internal(set) var resting: [RestingRows] = []
     private(set) var fence: Int64 = 0
     /// How long an archiver finds that a transaction takes.
     private(set) var commitLatency = Duration.zero
@@ -81,11 +88,13 @@ package actor HotDatabase {
         catalog: Catalog,
         clock: ManualClock,
         bucketMicros: Int64,
+        partitionMicros: Int64 = 86_400_000_000,
         takeover: Duration = .seconds(15),
         flaws: Flaws = []
     ) {
         self.clock = clock
         self.bucketMicros = bucketMicros
+        self.partitionMicros = partitionMicros
         self.takeover = takeover
         self.flaws = flaws
         readers = Dictionary(catalog.types.map { ($0.name, MemoryRowReader(type: $0)) }) { $1 }
@@ -214,25 +223,33 @@ package actor HotDatabase {
         writer: String
     ) throws(StoreError) -> (stored: Int, conflicts: Set<UInt64>) {
         let rows = try read(batch.copyBytes(), type)
-        var stored: [Timestamp: Int] = [:]
         var conflicts: Set<UInt64> = []
-        var table = tables.removeValue(forKey: type.name) ?? MemoryTable(bucketMicros: bucketMicros)
+        var stored: [Timestamp: Int] = [:]
         for (row, place) in zip(rows, batch.rows) {
-            if table.insert(row) {
-                stored[table.bucket(of: row.ts), default: 0] += 1
-            } else if table.row(row)?.content != row.content && !flaws.contains(.forgetsConflicts) {
+            if insert(row, type.name) {
+                stored[TimeRange(containing: row.ts, width: bucketMicros).start, default: 0] += 1
+            } else if tables[type.name]?.row(row)?.content != row.content && !flaws.contains(.forgetsConflicts) {
                 conflicts.insert(place.sequence)
             }
         }
-        tables[type.name] = table
+        count(stored, type.name, writer: writer)
+        return (stored.values.reduce(0, +), conflicts)
+    }
+
+    /// Stores a row whose key is new, and makes the partition that it needs.
+    func insert(_ row: MemoryRow, _ type: String) -> Bool {
+        partitions.insert(HotPartition(type: type, range: TimeRange(containing: row.ts, width: partitionMicros)))
+        return tables[type, default: MemoryTable(bucketMicros: bucketMicros)].insert(row)
+    }
+
+    /// Counts what a writer stored, by bucket, each under a new stamp.
+    func count(_ stored: [Timestamp: Int], _ type: String, writer: String) {
         for (start, rows) in stored.sorted(by: { $0.key < $1.key }) {
             stamps += 1
-            let bucket = Bucket(type: type.name, start: start, writer: writer)
-            let before = activity[bucket]?.rows ?? 0
-            activity[bucket] = Activity(rows: before + rows, stamp: "stamp-\(stamps)")
+            let bucket = Bucket(type: type, start: start, writer: writer)
+            activity[bucket] = Activity(rows: (activity[bucket]?.rows ?? 0) + rows, stamp: "stamp-\(stamps)")
         }
-        if !stored.isEmpty { changed.insert(type.name) }
-        return (stored.values.reduce(0, +), conflicts)
+        if !stored.isEmpty { changed.insert(type) }
     }
 
     func read(_ bytes: [UInt8], _ type: RecordType) throws(StoreError) -> [MemoryRow] {
@@ -286,6 +303,7 @@ package actor HotDatabase {
         evidence.hot = tables[type]?.marks ?? RowSet()
         evidence.quarantined = quarantinedByType[type] ?? []
         evidence.deleted = deleted[type] ?? []
+        evidence.resting = Set(resting.lazy.filter { $0.resting.type == type }.flatMap { $0.rows.map(\.identity) })
         evidence.prunes = prunes.filter { $0.record.type == type }.map {
             Evidence.Proof(number: $0.record.manifest, range: $0.record.range, sha256: $0.record.sha256)
         }

@@ -61,7 +61,9 @@ package struct Evidence: Sendable {
     package var quarantined: Set<String> = []
     /// Every good message by what quarantine would call it: the row it makes.
     package var messages: [String: Content] = [:]
-    /// Rows that prunes deleted from hot; empty where nobody watched.
+    /// Rows that left hot and are not dropped yet.
+    package var resting: Set<String> = []
+    /// Rows that prunes took out of hot; empty where nobody watched.
     package var deleted: [(identity: String, content: Digest128)] = []
     /// What hot says was pruned on the strength of what.
     package var prunes: [Proof] = []
@@ -119,7 +121,9 @@ package enum Invariants {
             throw Violation(.nothingInvented, now, "quarantine holds \(stranger), neither poison nor contested")
         }
         for identity in now.settled
-        where now.hot.rows[identity] == nil && now.cold.rows[identity] == nil && !now.quarantined.contains(identity) {
+        where now.hot.rows[identity] == nil && now.cold.rows[identity] == nil && !now.quarantined.contains(identity)
+            && !now.resting.contains(identity)
+        {
             throw Violation(.nothingLost, now, "\(identity) lies below the position and is nowhere")
         }
         try checkPrunes(now)

@@ -9,7 +9,7 @@ package struct MemorySource: ArchiveSource {
     let database: HotDatabase
     let faults: Faults
 
-    private func run<R: Sendable>(
+    func run<R: Sendable>(
         _ operation: String,
         _ body: () async throws(StoreError) -> R
     ) async throws(StoreError) -> R {
@@ -58,7 +58,7 @@ package struct MemorySource: ArchiveSource {
 }
 
 extension HotDatabase {
-    private func stamp(of type: String, in range: TimeRange) -> (String?, Int) {
+    func stamp(of type: String, in range: TimeRange) -> (String?, Int) {
         sum(activity.filter { $0.key.type == type && range.contains($0.key.start) })
     }
 
@@ -99,6 +99,7 @@ extension HotDatabase {
         let (type, range) = (transfer.type, transfer.range)
         let record = PruneRecord(type: type, range: range, manifest: manifest, sha256: sha256)
         if let done = prunes.first(where: { $0.record == record }) { return .already(rows: done.rows) }
+        if let pin = pin(on: type, range) { return .declined(pin.refusal) }
         let rows = tables[type]?.rows(in: range) ?? []
         let found = rows.reduce(Summary.zero) { $0 + $1.summary }
         guard found == verified || flaws.contains(.prunesUnproved) else {

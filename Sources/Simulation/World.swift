@@ -53,9 +53,24 @@ package actor World {
         clock = ManualClock(start: start)
         server = StreamServer(clock: clock, flaws: options.streamFlaws)
         let bucket: Int64 = 20_000_000
-        hot = HotDatabase(catalog: options.catalog, clock: clock, bucketMicros: bucket, flaws: options.hotFlaws)
+        let partition = 6 * bucket
+        hot = HotDatabase(
+            catalog: options.catalog,
+            clock: clock,
+            bucketMicros: bucket,
+            partitionMicros: partition,
+            flaws: options.hotFlaws
+        )
         cold = ColdDatabase(catalog: options.catalog, clock: clock, bucketMicros: bucket, flaws: options.coldFlaws)
-        policy = ArchivePolicy(rangeMicros: 3 * bucket, safetyLagMicros: bucket, retentionMicros: 9 * bucket)
+        policy = ArchivePolicy(
+            rangeMicros: 3 * bucket,
+            safetyLagMicros: bucket,
+            retentionMicros: 9 * bucket,
+            partitionMicros: Dictionary(
+                options.catalog.types.filter { $0.partition == .day }.map { ($0.name, partition) }
+            ) { $1 },
+            undo: .seconds(60)
+        )
         lanes = Self.lanes(of: options.catalog)
         publications = Publications(catalog: options.catalog)
         generator = SeededGenerator(seed: seed)
@@ -195,6 +210,7 @@ package actor World {
         case 187: await restartArchive()
         case 188..<192: await trouble()
         case 192..<195: await request()
+        case 195: await pin()
         default: break
         }
     }
@@ -302,6 +318,22 @@ package actor World {
             type: transfer.type,
             range: transfer.range,
             prunes: prunes
+        )
+    }
+
+    /// Pins a range that the ledger knows for a while.
+    private func pin() async {
+        guard options.faultShare > 0, let transfer = await cold.ledger.randomElement(using: &generator) else { return }
+        trace.add("  \(transfer.type) \(transfer.range.start.micros) is pinned")
+        trace.count("pinned")
+        await hot.pin(
+            Pin(
+                id: "pin-\(ids.next())",
+                type: transfer.type,
+                range: transfer.range,
+                reason: "simulated",
+                expiresAt: clock.timestamp.advanced(byMicros: Int64(1 + draw(300)) * 1_000_000)
+            )
         )
     }
 

@@ -14,6 +14,8 @@ package struct ArchiveStatus: Sendable, Equatable {
         package var rowsCopied = 0
         package var rowsVerified = 0
         package var rowsPruned = 0
+        /// Prunes of this process that gave way to a lock or to a pin; they are tried again.
+        package var declined = 0
         /// What the ranges proved so far hold in cold, now.
         package var rowsInCold = 0
         /// The mismatched range that halts the type, with what was found.

@@ -89,6 +89,7 @@ package struct PruneRecord: Sendable, Equatable {
 /// The hot tier as the archiver sees it, in one fenced session.
 package protocol ArchiveSource: Sendable {
     associatedtype Snapshot: HotSnapshot
+    associatedtype Rows: RowStream
 
     /// Activity summed into ranges of the policy's width, for the given types.
     func activity(of types: [RecordType], rangeMicros: Int64) async throws(StoreError) -> [RangeActivity]
@@ -98,8 +99,33 @@ package protocol ArchiveSource: Sendable {
     /// Every prune hot remembers; cold must hold each manifest named here.
     func pruneRecords() async throws(StoreError) -> [PruneRecord]
     func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> Snapshot
-    /// Deletes the rows of the range if, and only if, they are exactly those that were verified.
+
+    // MARK: Prune
+
+    /// Deletes the rows of the range if, and only if, they are exactly those that were verified and none is pinned.
     func prune(_ transfer: Transfer, type: RecordType, sha256: String) async throws(StoreError) -> PruneOutcome
+    /// The pins that have not expired.
+    func pins() async throws(StoreError) -> [Pin]
+    func partitions(of types: [RecordType]) async throws(StoreError) -> [HotPartition]
+    /// Lets a partition rest whole, in one transaction; `sha256` of each manifest by its number.
+    func prune(
+        _ due: DuePartition,
+        type: RecordType,
+        sha256: [Int64: String]
+    ) async throws(StoreError) -> PartitionOutcome
+    /// The partitions that rest for at least so long, by hot's clock, and are not pinned.
+    func resting(for span: Duration) async throws(StoreError) -> [Resting]
+    /// The rows of a resting partition, every column; nil = all of them.
+    func read(_ resting: Resting, type: RecordType, in range: TimeRange?) async throws(StoreError) -> Rows
+    /// Drops what rests; false where it does not rest any more, or is pinned.
+    func drop(_ resting: Resting) async throws(StoreError) -> Bool
+    /// Appends the resting rows to hot again by key, as writer `undo`; the table goes if hot then holds all of them.
+    ///
+    /// False where it stays, because hot holds another row under a key of it.
+    func giveBack(_ resting: Resting, type: RecordType) async throws(StoreError) -> Bool
+
+    // MARK: Session
+
     func close() async
 }
 
@@ -129,6 +155,8 @@ package protocol ArchiveTarget: Sendable {
     /// The merge's staged rows, and how many of them neither the range nor `conflict` holds with equal content.
     func readStaging(_ name: String, type: RecordType) async throws(StoreError) -> Rows
     func missingRows(ofStaging name: String, type: RecordType, in range: TimeRange) async throws(StoreError) -> Int
+    /// How many of these rows neither the range nor `conflict` holds with equal content; leaves nothing behind.
+    func missing(_ rows: some RowStream, type: RecordType, in range: TimeRange) async throws(StoreError) -> Int
     /// Appends the manifest of a verified transfer, drops its staging and records it, in one transaction.
     func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer
     /// SHA-256 of the manifests with these numbers; absent where the ledger has none.

@@ -10,6 +10,9 @@ package enum ArchiveEvent: Sendable {
     case moved(Transfer, from: Transfer.State)
     case transferFailed(Transfer, detail: String, Disposition)
     case passFailed(detail: String, Disposition)
+    /// A partition left hot whole and rests; its table was locked that long.
+    case rests(DuePartition, rows: Int, locked: Duration)
+    case dropped(Resting)
     /// Reading cold again could not go on; it is tried again.
     case scrubFailed(detail: String, Disposition)
     /// Cold lacks manifests that hot's log names: it was restored from an older backup.
@@ -19,15 +22,15 @@ package enum ArchiveEvent: Sendable {
 /// Moves closed ranges from hot to cold, pass by pass: plan, copy, verify, prune.
 package struct Archiver<Tiers: ArchiveTiers>: Sendable {
     private let tiers: Tiers
-    private let types: [RecordType]
-    private let planner: Planner
+    let types: [RecordType]
+    let planner: Planner
     /// Transfers that a pass carries at the same time, each in sessions of its own.
     private let concurrency: Int
     private let throttle: Throttle
-    private let now: @Sendable () -> Timestamp
-    private let board: ArchiveBoard
-    private let report: @Sendable (ArchiveEvent) -> Void
-    private let newID: @Sendable () -> String
+    let now: @Sendable () -> Timestamp
+    let board: ArchiveBoard
+    let report: @Sendable (ArchiveEvent) -> Void
+    let newID: @Sendable () -> String
 
     package init(
         tiers: Tiers,
@@ -53,7 +56,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
 
     /// Both tiers' sessions of one transfer after the other; opened again after a failure, because a failed session may
     /// be anywhere.
-    private struct Sessions {
+    struct Sessions {
         var source: Tiers.Source
         var target: Tiers.Target
 
@@ -64,24 +67,30 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
     }
 
     /// What one pass carries, and what it knew when it began.
-    private final class Work: Sendable {
+    final class Work: Sendable {
         let token: Int64
         let newestEvent: Timestamp?
         /// States that the ledger had, by id.
         let known: [String: Transfer.State]
         let isStopping: @Sendable () -> Bool
         let count: Int
+        /// The partitions that may leave hot whole, and whether any waits for its drop.
+        let partitions: [DuePartition]
+        let rests: Bool
         /// The transfers that wait, oldest first, and the types of which none is begun any more.
         private let queue: Locked<(waiting: ArraySlice<Transfer>, halted: Set<String>)>
 
         init(
             _ due: [Transfer],
+            partitions: [DuePartition],
+            rests: Bool,
             token: Int64,
             newestEvent: Timestamp?,
             known: [String: Transfer.State],
             isStopping: @escaping @Sendable () -> Bool
         ) {
             (self.token, self.newestEvent, self.known, self.isStopping) = (token, newestEvent, known, isStopping)
+            (self.partitions, self.rests) = (partitions, rests)
             count = due.count
             queue = Locked((due[...], []))
         }
@@ -112,6 +121,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             throw error
         }
         try await carry(work, beginningWith: sessions)
+        try await leave(work)
         board.update {
             $0.passes += 1
             $0.lastPass = now()
@@ -121,7 +131,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         }
     }
 
-    private func open(_ token: Int64) async throws(StoreError) -> Sessions {
+    func open(_ token: Int64) async throws(StoreError) -> Sessions {
         let source: Tiers.Source
         do throws(StoreError) {
             source = try await tiers.openSource(token)
@@ -151,12 +161,15 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         let names = types.map(\.name)
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
-        let due = planner.plan(
+        let clock = PruneClock(wall: now(), newestEvent: newest)
+        let due = planner.plan(activity: activity, ledger: ledger, clock: clock, newID: newID)
+        let partitions = planner.duePartitions(
             activity: activity,
             ledger: ledger,
-            clock: PruneClock(wall: now(), newestEvent: newest),
-            newID: newID
+            existing: try await sessions.source.partitions(of: types),
+            clock: clock
         )
+        let rests = try await !sessions.source.resting(for: planner.policy.undo).isEmpty
         board.update {
             $0.count(ledger, types: names)
             for name in names {
@@ -166,6 +179,8 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         }
         return Work(
             due,
+            partitions: partitions,
+            rests: rests,
             token: token,
             newestEvent: newest,
             known: Dictionary(ledger.map { ($0.id, $0.state) }) { $1 },
@@ -256,9 +271,11 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         }
     }
 
-    private func count(_ moved: Transfer, from before: Transfer) {
+    func count(_ moved: Transfer, from before: Transfer) {
         board.update { status in
             switch moved.state {
+            case .verified where before.state == .verified && moved.error != nil:
+                status.types[moved.type, default: .init()].declined += 1
             case .copied: status.types[moved.type, default: .init()].rowsCopied += moved.hot?.rows ?? 0
             case .verified where before.state == .copied:
                 status.types[moved.type, default: .init()].rowsVerified += moved.hot?.rows ?? 0

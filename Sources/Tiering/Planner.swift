@@ -11,6 +11,10 @@ package struct ArchivePolicy: Sendable, Equatable {
     package var retentionMicros: Int64
     /// Whether verified ranges past retention are pruned at all.
     package var prunes: Bool
+    /// Width of the partitions that leave hot whole, microseconds, by type name; what is not listed leaves by DELETE.
+    package var partitionMicros: [String: Int64]
+    /// How long a partition that left hot rests before it is dropped.
+    package var undo: Duration
     /// Rows of a mismatch that are named with both versions; the others are counted.
     package var namedRows: Int
 
@@ -20,6 +24,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         retentionMicros: Int64,
         retentionByType: [String: Int64] = [:],
         prunes: Bool = true,
+        partitionMicros: [String: Int64] = [:],
+        undo: Duration = .zero,
         namedRows: Int = 10
     ) {
         precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
@@ -28,6 +34,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         self.retentionMicros = retentionMicros
         self.retentionByType = retentionByType
         self.prunes = prunes
+        self.partitionMicros = partitionMicros
+        self.undo = undo
         self.namedRows = namedRows
     }
 }
@@ -131,12 +139,18 @@ package struct Planner: Sendable {
         range.end.advanced(byMicros: policy.safetyLagMicros) <= wall
     }
 
-    /// Past retention by both clocks, or asked for; never an open range.
+    /// Past retention by both clocks, or asked for; never an open range, nor one that leaves with its partition.
     package func isPruneDue(_ transfer: Transfer, clock: PruneClock) -> Bool {
         guard isClosedForCopy(transfer.range, at: clock.wall) else { return false }
         if transfer.prunes { return true }
-        guard policy.prunes, let newest = clock.newestEvent else { return false }
-        let retention = policy.retentionByType[transfer.type] ?? policy.retentionMicros
-        return transfer.range.end.advanced(byMicros: retention) <= min(clock.wall, newest)
+        return policy.prunes && wholePartition(of: transfer) == nil
+            && isPastRetention(transfer.range, of: transfer.type, clock: clock)
+    }
+
+    /// Past retention by both clocks.
+    package func isPastRetention(_ range: TimeRange, of type: String, clock: PruneClock) -> Bool {
+        guard let newest = clock.newestEvent else { return false }
+        let retention = policy.retentionByType[type] ?? policy.retentionMicros
+        return range.end.advanced(byMicros: retention) <= min(clock.wall, newest)
     }
 }

@@ -129,7 +129,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
     }
 
     /// Records a mismatch, then finds which rows it is and records those too.
-    private func named(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
+    func named(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
         try await target.record(transfer)
         var named = transfer
         named.explain(await target.differingRows(of: transfer, type, source, limit: planner.policy.namedRows))
@@ -137,9 +137,11 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         return named
     }
 
-    /// Deletes from hot exactly the rows that were verified.
+    /// Deletes from hot exactly the rows that were verified, once cold was read again and holds them.
     package func prune(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
-        guard let number = transfer.manifest, let sha256 = try await target.manifests([number])[number] else {
+        guard let number = transfer.manifest, let hot = transfer.hot,
+            let sha256 = try await target.manifests([number])[number]
+        else {
             throw StoreError(
                 .corrupt,
                 .halt,
@@ -148,18 +150,58 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
                 detail: "the ledger lacks the manifest of a verified range; nothing was pruned"
             )
         }
+        let before = transfer
         var transfer = transfer
+        transfer.error = nil
+        // Asked again in the prune's transaction; here it saves reading cold in vain.
+        let pinned = try await source.pins().first { $0.type == type.name && $0.range.overlaps(transfer.range) }
+        if let pinned {
+            transfer.error = pinned.refusal
+            try await target.record(transfer)
+            return transfer
+        }
+        // The proof may be days old.
+        let finding = try await doubt(transfer, type: type, hot: hot) { () throws(StoreError) in
+            let snapshot = try await source.openSnapshot(of: type, in: before.range)
+            let missing = try await target.missing(snapshot, type: type, in: before.range)
+            await snapshot.close()
+            return missing
+        }
+        if let finding {
+            transfer.mismatched("\(finding); nothing was pruned")
+            return try await named(transfer, type: type)
+        }
         switch try await source.prune(transfer, type: type, sha256: sha256) {
         case .pruned(let rows), .already(let rows): transfer.pruned(rows: rows, at: now())
         case .late: return transfer
         case .declined(let reason): transfer.error = reason
         case .altered(let found):
-            transfer.mismatched("hot holds \(found), verified was \(transfer.hot ?? .zero); nothing was pruned")
+            transfer.mismatched("hot holds \(found), verified was \(hot); nothing was pruned")
             // Once it is asked for again, hot is copied as it then is.
             transfer.stamp = nil
             return try await named(transfer, type: type)
         }
         try await target.record(transfer)
         return transfer
+    }
+
+    /// Reads cold again before rows go: what is wrong there, or nil where it holds every row of `hot`.
+    ///
+    /// Cold must be what its last proof says, so that nothing altered, removed or added escapes; and where that is more
+    /// than hot held, each row is looked for by its key: `missing` counts those that are not there.
+    func doubt(
+        _ transfer: Transfer,
+        type: RecordType,
+        hot: Summary,
+        missing: () async throws(StoreError) -> Int
+    ) async throws(StoreError) -> String? {
+        let found = try await target.read(type, in: transfer.range).summary(of: type, tier: "cold")
+        // A range of another `archive.range` is history: those of today say what cold must be.
+        if planner.isOnGrid(transfer.range), found != transfer.cold {
+            return "cold holds \(found), must be \(transfer.cold ?? .zero)"
+        }
+        guard found != hot else { return nil }
+        let missing = try await missing()
+        return missing == 0 ? nil : "\(missing) of \(hot.rows) rows are not in cold"
     }
 }

@@ -27,6 +27,24 @@ enum ArchiveLog {
                 "pass failed",
                 [.disposition(disposition.rawValue), .detail(detail)]
             )
+        case .rests(let due, let rows, let locked):
+            log.info(
+                "partition rests",
+                .type(due.partition.type),
+                .rangeStart(due.partition.range.start),
+                .rangeEnd(due.partition.range.end),
+                .rows(rows),
+                .duration(locked)
+            )
+        case .dropped(let resting):
+            log.info(
+                "partition dropped",
+                .type(resting.type),
+                .table(resting.name),
+                .rangeStart(resting.range.start),
+                .rangeEnd(resting.range.end),
+                .rows(resting.rows)
+            )
         case .scrubFailed(let detail, let disposition):
             log.warning("scrub failed", .disposition(disposition.rawValue), .detail(detail))
         case .archiveLost(let detail): log.error("archive lost", .detail(detail))

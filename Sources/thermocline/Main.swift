@@ -51,6 +51,7 @@ extension Invocation {
         case .quarantineReplay: return try await QuarantineCommand(self).replay()
         case .quarantineDrop: return try await QuarantineCommand(self).drop()
         case .verify: return try await VerifyCommand(self).run()
+        case .prune: return try await PruneCommand(self).run()
         case .check: return try CheckCommand(self).run()
         case .simulate: return try await SimulateCommand(self).run()
         case .demo: return try await DemoCommand(self).run()

@@ -104,14 +104,7 @@ struct Roles: Sendable {
         let inbox = Inbox<ArchiveCommand>(limit: 64)
         let archive = configuration.archive
         let tiers = try configuration.archiveTiers(catalog)
-        let policy = ArchivePolicy(
-            rangeMicros: archive.range.micros,
-            safetyLagMicros: archive.safetyLag.micros,
-            retentionMicros: configuration.hot.retention.micros,
-            retentionByType: configuration.types.compactMapValues { $0.retention?.micros },
-            prunes: archive.prune,
-            namedRows: archive.namedRows
-        )
+        let policy = configuration.archivePolicy(types)
         let log = log.with(.tier("cold"))
         let report: @Sendable (ArchiveEvent) -> Void = { ArchiveLog.write($0, to: log) }
         let archiver = Archiver(
@@ -184,6 +177,22 @@ extension Configuration {
             maxPartitions: hot.maxPartitions,
             maxRejectedShare: quarantine.maxShare,
             maxQuarantineBytes: quarantine.maxBytes
+        )
+    }
+
+    /// When ranges are copied and when they may leave hot.
+    func archivePolicy(_ types: [RecordType]) -> ArchivePolicy {
+        ArchivePolicy(
+            rangeMicros: archive.range.micros,
+            safetyLagMicros: archive.safetyLag.micros,
+            retentionMicros: hot.retention.micros,
+            retentionByType: self.types.compactMapValues { $0.retention?.micros },
+            prunes: archive.prune,
+            partitionMicros: Dictionary(
+                (archive.wholePartitions ? types : []).compactMap { type in type.partitionMicros.map { (type.name, $0) } }
+            ) { $1 },
+            undo: archive.undo,
+            namedRows: archive.namedRows
         )
     }
 

@@ -16,6 +16,10 @@ struct Bench {
 
     /// Rows lie a millisecond apart, so all of a test's are in this one.
     let range: TimeRange
+    var policy = Self.policy
+
+    /// A partition holds two ranges.
+    static let partitionMicros: Int64 = 2 * rangeMicros
 
     static let rangeMicros: Int64 = 60_000_000
     /// Made once: an explorer stores in thousands of benches.
@@ -26,7 +30,13 @@ struct Bench {
     init(_ type: RecordType, coldFlaws: ColdDatabase.Flaws = [], hotFlaws: HotDatabase.Flaws = []) {
         self.type = type
         server = StreamServer(clock: clock)
-        hot = HotDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000, flaws: hotFlaws)
+        hot = HotDatabase(
+            catalog: .underTest,
+            clock: clock,
+            bucketMicros: 20_000_000,
+            partitionMicros: Self.partitionMicros,
+            flaws: hotFlaws
+        )
         cold = ColdDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000, flaws: coldFlaws)
         source = SourceID(stream: type.name, filter: SourceID.everything)
         range = TimeRange(containing: Timestamp(micros: 1_795_000_000_000_000), width: Self.rangeMicros)
@@ -96,7 +106,7 @@ struct Bench {
         return Archiver(
             tiers: tiers,
             types: Catalog.underTest.types,
-            policy: Self.policy,
+            policy: policy,
             concurrency: concurrency,
             throttle: throttle ?? Throttle(clock: clock),
             now: { clock.timestamp },
@@ -132,7 +142,7 @@ struct Bench {
         return TransferRunner(
             source: try await tiers.openSource(token),
             target: try await tiers.openTarget(token),
-            planner: Planner(policy: Self.policy),
+            planner: Planner(policy: policy),
             now: { clock.timestamp }
         )
     }

@@ -20,6 +20,7 @@ import Testing
         Mutation("a position that is written before the rows") { $0.hotFlaws = .movesPositionFirst },
         Mutation("a lane that takes a conflict for a repeat") { $0.hotFlaws = .forgetsConflicts },
         Mutation("a prune that does not compare what it deletes") { $0.hotFlaws = .prunesUnproved },
+        Mutation("a partition that rests without comparing stamps") { $0.hotFlaws = .restsUnproved },
         Mutation("an archiver that works under a token that is past") {
             $0.hotFlaws = .ignoresArchiveFence
             $0.coldFlaws = .ignoresFence

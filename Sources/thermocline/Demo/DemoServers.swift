@@ -64,6 +64,8 @@ struct DemoServers: Sendable {
             configuration.cold.listen = ListenAddress(host: "127.0.0.1", port: try LoopbackPort.free())
         } while configuration.cold.listen == configuration.hot.listen
         configuration.hot.retention = .seconds(4)
+        // Nobody watches for a day.
+        configuration.archive.wholePartitions = false
         configuration.archive.bucket = .seconds(1)
         configuration.archive.range = .seconds(2)
         configuration.archive.safetyLag = .seconds(1)
