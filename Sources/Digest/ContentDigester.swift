@@ -21,32 +21,21 @@ package struct ContentDigester: Sendable {
     /// Throws: `CopyRowError` for bytes that are not rows of the type; nothing of the chunk counts then.
     package func summarize(_ rows: Span<UInt8>) throws(CopyRowError) -> Summary {
         var sum = Summary.zero
-        try forEach(rows) { summary, _ in sum += summary }
+        try summarize(rows) { _, row throws(CopyRowError) in sum += row }
         return sum
     }
 
-    /// The same by ranges of `width` microseconds, counted from the epoch; each is named by its start.
-    package func summaries(_ rows: Span<UInt8>, width: Int64) throws(CopyRowError) -> [Timestamp: Summary] {
-        var sums: [Timestamp: Summary] = [:]
-        try forEach(rows) { summary, reader throws(CopyRowError) in
-            guard let ts = try reader.timestamp(0, in: rows) else {
-                throw CopyRowError(at: reader.rowStart, "a null that the schema forbids")
-            }
-            sums[TimeRange(containing: ts, width: width).start, default: .zero] += summary
-        }
-        return sums
-    }
-
-    private func forEach(
+    /// The same, row by row: `each` gets the reader, which stands at the row, and the row's summary.
+    package func summarize(
         _ rows: Span<UInt8>,
-        _ body: (Summary, CopyRowReader) throws(CopyRowError) -> Void
+        each: (CopyRowReader, Summary) throws(CopyRowError) -> Void
     ) throws(CopyRowError) {
         var reader = reader
         var content = RowWriter()
         while try reader.next(in: rows) {
             content.removeAll()
             try identity.appendContent(of: reader.fields, in: rows, to: &content)
-            try body(Summary(rows: 1, digest: Self.hash(content)), reader)
+            try each(reader, Summary(rows: 1, digest: Self.hash(content)))
         }
     }
 

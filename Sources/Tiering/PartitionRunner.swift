@@ -73,11 +73,11 @@ package struct PartitionRunner<Source: ArchiveSource, Target: ArchiveTarget>: Se
         // Rows that no proof knows say nothing of cold: they are copied like any others.
         if transfer.manifest == nil {
             transfer.failed(finding, unaccounted: true)
-        } else {
-            transfer.mismatched(finding)
+            try await target.record(transfer)
+            return transfer
         }
-        try await target.record(transfer)
-        return transfer
+        transfer.mismatched(finding)
+        return try await runner.named(transfer, type: type)
     }
 
     /// The first range of a resting partition that is not proved, and why.
@@ -111,13 +111,13 @@ package struct PartitionRunner<Source: ArchiveSource, Target: ArchiveTarget>: Se
         let width = resting.proofs.first.map { $0.range.end.micros - $0.range.start.micros }
         let rows = try await source.read(resting, type: type, in: nil)
         try await rows.forEach { chunk throws(StoreError) in
-            do {
-                for (start, summary) in try digester.summaries(chunk.span, width: width ?? .max) {
-                    let range = width.map { TimeRange(start: start, end: start.advanced(byMicros: $0)) }
-                    found[range ?? resting.range, default: .zero] += summary
+            try readable("hot") { () throws(CopyRowError) in
+                try digester.summarize(chunk.span) { reader, row throws(CopyRowError) in
+                    guard let ts = try reader.timestamp(0, in: chunk.span) else {
+                        throw CopyRowError(at: reader.rowStart, "a row without a time")
+                    }
+                    found[width.map { TimeRange(containing: ts, width: $0) } ?? resting.range, default: .zero] += row
                 }
-            } catch {
-                throw StoreError(.corrupt, .halt, tier: "hot", operation: "read rows", detail: "\(error)")
             }
         }
         return found

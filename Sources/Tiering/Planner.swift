@@ -15,6 +15,8 @@ package struct ArchivePolicy: Sendable, Equatable {
     package var partitionMicros: [String: Int64]
     /// How long a partition that left hot rests before it is dropped.
     package var undo: Duration
+    /// Rows of a mismatch that are named with both versions; the others are counted.
+    package var namedRows: Int
 
     package init(
         rangeMicros: Int64,
@@ -23,7 +25,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         retentionByType: [String: Int64] = [:],
         prunes: Bool = true,
         partitionMicros: [String: Int64] = [:],
-        undo: Duration = .zero
+        undo: Duration = .zero,
+        namedRows: Int = 10
     ) {
         precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
         self.rangeMicros = rangeMicros
@@ -33,6 +36,7 @@ package struct ArchivePolicy: Sendable, Equatable {
         self.prunes = prunes
         self.partitionMicros = partitionMicros
         self.undo = undo
+        self.namedRows = namedRows
     }
 }
 

@@ -45,6 +45,8 @@ enum ArchiveLog {
                 .rangeEnd(resting.range.end),
                 .rows(resting.rows)
             )
+        case .scrubFailed(let detail, let disposition):
+            log.warning("scrub failed", .disposition(disposition.rawValue), .detail(detail))
         case .archiveLost(let detail): log.error("archive lost", .detail(detail))
         }
     }
