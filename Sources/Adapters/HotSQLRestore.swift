@@ -22,9 +22,6 @@ extension HotSQL {
 
     // MARK: Restore
 
-    static func holdsAny(_ type: RecordType, _ range: TimeRange) -> String {
-        "SELECT EXISTS (SELECT FROM \(TierSQL.table(type)) WHERE \(TierSQL.inRange(range)))"
-    }
     /// Appends the staged rows by key and counts what went in by bucket; parameters as `giveBack`.
     static func mergeRestored(_ type: RecordType) -> String {
         append(from: "pg_temp.staging_\(type.name)", type, writer: "restore")

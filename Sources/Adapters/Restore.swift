@@ -29,7 +29,7 @@ struct Restore {
         _ = try await keeper.ensure(Set(Partition.covering(range, of: type)), on: hot)
         let isHeld = try await source.session.transaction("look for rows of \(range)") {
             connection throws(PostgresError) in
-            try await connection.execute(HotSQL.holdsAny(type, range)).scalar == "t"
+            try await connection.execute(TierSQL.holdsAny(type, range)).scalar == "t"
         }
         guard !isHeld || type.dedupe == .key else {
             throw StoreError(
@@ -115,7 +115,10 @@ struct Restore {
         try await rows.forEach { chunk throws(StoreError) in
             try await at("hot", operation) { () throws(PostgresError) in try await hot.writeCopy(chunk) }
             do {
-                sums.merge(try digester.summaries(chunk.span, width: bucketMicros), uniquingKeysWith: +)
+                try digester.summarize(chunk.span) { reader, row throws(CopyRowError) in
+                    guard let ts = try reader.timestamp(0, in: chunk.span) else { return }
+                    sums[TimeRange(containing: ts, width: bucketMicros).start, default: .zero] += row
+                }
             } catch {
                 throw StoreError(.corrupt, .halt, tier: "cold", operation: operation, detail: "\(error)")
             }
