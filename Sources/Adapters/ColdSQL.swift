@@ -180,8 +180,10 @@ enum ColdSQL {
 
     // MARK: Copy and merge
 
-    static func holdsAny(_ type: RecordType, _ range: TimeRange) -> String {
-        "SELECT EXISTS (SELECT FROM \(TierSQL.table(type)) WHERE \(TierSQL.inRange(range)))"
+    /// Rows of a range as they are stored, every column.
+    static func readWhole(_ type: RecordType, _ range: TimeRange) -> String {
+        "COPY (SELECT \(TierSQL.columns(type.allColumns)) FROM \(TierSQL.table(type)) "
+            + "WHERE \(TierSQL.inRange(range))) TO STDOUT (FORMAT binary)"
     }
     static func copy(_ type: RecordType) -> String { copy(type, into: TierSQL.table(type)) }
     static func copyToStaging(_ type: RecordType, _ name: String) -> String { copy(type, into: staging(name)) }

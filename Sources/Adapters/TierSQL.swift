@@ -194,6 +194,10 @@ enum TierSQL {
         }.joined(separator: " AND ")
     }
 
+    static func holdsAny(_ type: RecordType, _ range: TimeRange) -> String {
+        "SELECT EXISTS (SELECT FROM \(table(type)) WHERE \(inRange(range)))"
+    }
+
     static func inRange(_ range: TimeRange) -> String {
         "ts >= '\(range.start)' AND ts < '\(range.end)'"
     }

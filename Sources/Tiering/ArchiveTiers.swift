@@ -44,7 +44,7 @@ func readable<R>(_ tier: String, _ body: () throws(CopyRowError) -> R) throws(St
 
 extension Result where Failure == StoreError {
     /// What `body` returns or throws, so that the type of its error survives a child task.
-    init(_ body: () async throws(StoreError) -> Success) async {
+    package init(_ body: () async throws(StoreError) -> Success) async {
         do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }
