@@ -79,6 +79,7 @@ package struct ColdAPI: Sendable {
         json.field("rows_verified", of.rowsVerified)
         json.field("rows_pruned", of.rowsPruned)
         json.field("halted", of.halted)
+        json.field("drift", of.drift)
         json.array("errors") { json in for error in of.errors { json.value(error) } }
     }
 
@@ -117,6 +118,8 @@ package struct ColdAPI: Sendable {
         }
         metrics.gauge("thermocline_archive_halted", "Whether a mismatch halts the type.", ["type": type])
             .set(of.halted == nil ? 0 : 1)
+        metrics.gauge("thermocline_archive_drifted", "Whether a tier's schema is not the catalogue's.", ["type": type])
+            .set(of.drift == nil ? 0 : 1)
         if let lag = of.lagSeconds(at: time) {
             metrics.gauge(
                 "thermocline_archive_lag_seconds",

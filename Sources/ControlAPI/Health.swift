@@ -64,7 +64,7 @@ package struct Health: Sendable, Equatable {
                         + "tried again, and GET /transfers says more"
             }
         }
-        return (of.halted.map { ["\(type): \($0)"] } ?? []) + ranges
+        return [of.halted, of.drift].compactMap { $0.map { "\(type): \($0)" } } + ranges
     }
 
     /// The answer to `/health`; scripts grep the literal text `"status": "healthy"`.

@@ -50,6 +50,9 @@ package struct MemorySource: ArchiveSource {
         }
     }
 
+    /// A table in memory is what the catalogue says.
+    package func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift] { [] }
+
     package func close() async { await database.disconnect(session) }
 }
 

@@ -18,6 +18,8 @@ package struct ArchiveStatus: Sendable, Equatable {
         package var rowsInCold = 0
         /// The mismatched range that halts the type, with what was found.
         package var halted: String?
+        /// How a tier's schema differs from the catalogue; the type waits until it is mended.
+        package var drift: String?
         package var errors: [String] = []
         /// Closed ranges with rows that are not verified yet, oldest first: how far the archive is behind.
         package var oldestUnverified: Timestamp?

@@ -93,6 +93,9 @@ package protocol ArchiveSource: Sendable {
     func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> Snapshot
     /// Deletes the rows of the range if, and only if, they are exactly those that were verified.
     func prune(_ transfer: Transfer, type: RecordType, sha256: String) async throws(StoreError) -> PruneOutcome
+    // MARK: Drift
+    /// Where the tables and views of these types are not as the catalogue says.
+    func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift]
     func close() async
 }
 
@@ -126,6 +129,9 @@ package protocol ArchiveTarget: Sendable {
     func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer
     /// SHA-256 of the manifests with these numbers; absent where the ledger has none.
     func manifests(_ numbers: [Int64]) async throws(StoreError) -> [Int64: String]
+    // MARK: Drift
+    /// Where the tables and views of these types are not as the catalogue says.
+    func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift]
     func close() async
 }
 

@@ -146,6 +146,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         let names = types.map(\.name)
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
+        let drift = try await sessions.source.drift(of: types) + (try await sessions.target.drift(of: types))
         let due = planner.plan(
             activity: activity,
             ledger: ledger,
@@ -157,6 +158,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             for name in names {
                 let waiting = due.filter { $0.type == name && $0.state != .verified }
                 $0.types[name]?.oldestUnverified = waiting.map(\.range.start).min()
+                $0.types[name]?.drift = drift.first { $0.type == name }?.description
             }
         }
         return Work(
@@ -221,6 +223,10 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         } catch {
             await sessions.close()
             if error.code == .fenced { throw error }
+            if error.code == .schema {
+                work.halt(type.name)
+                board.update { $0.types[type.name, default: .init()].drift = error.detail }
+            }
             sessions = try await open(work.token)
             try await sessions.target.recordFailure(of: last, detail: error.description)
             last.failed(error.description)

@@ -85,6 +85,7 @@ package struct Transfer: Sendable, Equatable {
         }
         state = .verified
         verifiedAt = time
+        error = nil
     }
 
     /// Exactly the verified rows left hot.
@@ -93,6 +94,7 @@ package struct Transfer: Sendable, Equatable {
         state = .pruned
         rowsPruned = rows
         prunedAt = time
+        error = nil
     }
 
     /// An attempt failed; `state` tells where it goes on from.

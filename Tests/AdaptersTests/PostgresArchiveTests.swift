@@ -18,6 +18,7 @@ import Tiering
     /// An archiver's sessions under a fresh lease.
     struct Archive {
         let tiers: PostgresTiers
+        let token: Int64
         let source: PostgresSource
         let target: PostgresTarget
 
@@ -31,6 +32,7 @@ import Tiering
                 catalog: databases.catalog
             )
             guard case .held(let token, _) = try await tiers.acquireLease() else { throw Tiers.NotClaimed() }
+            self.token = token
             try await tiers.takeOver(token)
             source = try await tiers.openSource(token)
             target = try await tiers.openTarget(token)
