@@ -34,6 +34,7 @@ import Tiering
             guard case .held(let token, _) = try await tiers.acquireLease() else { throw Tiers.NotClaimed() }
             self.token = token
             try await tiers.takeOver(token)
+            self.token = token
             source = try await tiers.openSource(token)
             target = try await tiers.openTarget(token)
         }
@@ -225,14 +226,39 @@ import Tiering
         for type in Self.types { try await fill(tiers, type, 0..<3) }
         let archive = try await Archive(tiers)
         for type in Self.types { _ = try await archive.run(type) }
-        let broken = """
-            SELECT count(*) FROM (SELECT previous, lag(sha256) OVER (ORDER BY number) AS before
-            FROM thermocline_store.manifest) m WHERE before IS NOT NULL AND previous <> before
-            """
-        #expect(try await tiers.ask(tiers.cold, broken) == "0")
+        #expect(try await tiers.ask(tiers.cold, Self.broken) == "0")
         #expect(
             try await tiers.ask(tiers.cold, "SELECT count(*) FROM thermocline_store.manifest") == "\(Self.types.count)"
         )
         await archive.close()
     }
+
+    @Test func `transfers at the same time append to one chain`() async throws {
+        let tiers = try await Tiers()
+        for type in Self.types { try await fill(tiers, type, 0..<30) }
+        let archive = try await Archive(tiers)
+        let failed = Locked<[String]>([])
+        let archiver = Archiver(
+            tiers: archive.tiers,
+            types: Self.types,
+            policy: Self.planner.policy,
+            concurrency: Self.types.count,
+            now: { Self.now },
+            newID: { RandomID.uuid() },
+            board: ArchiveBoard(),
+            report: { if case .transferFailed(_, let detail, _) = $0 { failed.withLock { $0.append(detail) } } }
+        )
+        try await archiver.pass(token: archive.token) { false }
+        #expect(failed.withLock { $0 } == [])
+        #expect(try await archive.target.ledger().map(\.state) == Self.types.map { _ in .verified })
+        #expect(try await tiers.ask(tiers.cold, Self.broken) == "0")
+        let numbers = "SELECT min(number) || ' ' || max(number) FROM thermocline_store.manifest"
+        #expect(try await tiers.ask(tiers.cold, numbers) == "1 \(Self.types.count)")
+        await archive.close()
+    }
+
+    private static let broken = """
+        SELECT count(*) FROM (SELECT previous, lag(sha256) OVER (ORDER BY number) AS before
+        FROM thermocline_store.manifest) m WHERE before IS NOT NULL AND previous <> before
+        """
 }

@@ -83,6 +83,7 @@ struct Bench {
 
     func archiver(
         _ tiers: MemoryTiers,
+        concurrency: Int = 1,
         board: ArchiveBoard = ArchiveBoard(),
         report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }
     ) -> Archiver<MemoryTiers> {
@@ -91,6 +92,7 @@ struct Bench {
             tiers: tiers,
             types: Catalog.underTest.types,
             policy: Self.policy,
+            concurrency: concurrency,
             now: { clock.timestamp },
             newID: { RandomID.uuid() },
             board: board,
@@ -99,12 +101,16 @@ struct Bench {
     }
 
     /// Takes the lease and runs one pass of an archiver of its own.
-    func pass(_ tiers: MemoryTiers, report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }) async throws {
+    func pass(
+        _ tiers: MemoryTiers,
+        concurrency: Int = 1,
+        report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }
+    ) async throws {
         guard case .held(let token, let isNew) = try await tiers.acquireLease() else {
             preconditionFailure("the lease is held")
         }
         if isNew { try await tiers.takeOver(token) }
-        try await archiver(tiers, report: report).pass(token: token) { false }
+        try await archiver(tiers, concurrency: concurrency, report: report).pass(token: token) { false }
     }
 
     /// The steps of single transfers, under a lease of its own.
