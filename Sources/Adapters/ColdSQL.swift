@@ -150,8 +150,11 @@ enum ColdSQL {
                 WHEN transfer.state = 'mismatched' AND (transfer.staging IS NOT NULL OR transfer.manifest IS NULL)
                     THEN 'copied'
                 WHEN transfer.state IN ('mismatched', 'failed', 'unaccounted') THEN 'planned'
-                WHEN $7 AND transfer.state IN ('verified', 'pruned') THEN 'planned'
-                ELSE transfer.state END
+                WHEN $7 AND transfer.state IN ('verified', 'pruned', 'expired') THEN 'planned'
+                ELSE transfer.state END,
+            -- What an expired range held is gone: the rows that came since are the first of it.
+            cold_rows = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_rows END,
+            cold_digest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_digest END
         RETURNING \(fields)
         """
 

@@ -78,6 +78,7 @@ package struct ColdAPI: Sendable {
         json.field("rows_copied", of.rowsCopied)
         json.field("rows_verified", of.rowsVerified)
         json.field("rows_pruned", of.rowsPruned)
+        json.field("rows_late", of.rowsLate)
         json.field("halted", of.halted)
         json.field("drift", of.drift)
         json.array("errors") { json in for error in of.errors { json.value(error) } }
@@ -116,6 +117,8 @@ package struct ColdAPI: Sendable {
                 ["type": type, "step": step]
             ).add(rows)
         }
+        metrics.gauge("thermocline_archive_late_rows", "Rows in hot whose range cold let go.", ["type": type])
+            .set(Double(of.rowsLate))
         metrics.gauge("thermocline_archive_halted", "Whether a mismatch halts the type.", ["type": type])
             .set(of.halted == nil ? 0 : 1)
         metrics.gauge("thermocline_archive_drifted", "Whether a tier's schema is not the catalogue's.", ["type": type])

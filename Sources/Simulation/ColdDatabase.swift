@@ -41,6 +41,9 @@ package actor ColdDatabase {
     /// What the last copy of a range was given.
     var lastCopy: [RangeKey: [MemoryRow]] = [:]
     private var copies = 0
+    /// Rows that retention took out, conflicts included, and when each range was.
+    private var expired: [String: [String: Set<Digest128>]] = [:]
+    private var expiries: [String: [(range: TimeRange, at: Timestamp)]] = [:]
     package private(set) var ledger: [Transfer] = []
     private var indices: [RangeKey: Int] = [:]
     /// The last transfer that was recorded as mismatched or unaccounted: without damage there is none.
@@ -223,6 +226,26 @@ package actor ColdDatabase {
         }
     }
 
+    /// Takes out pruned ranges; what was asked for since stays.
+    func expire(_ transfers: [Transfer]) -> [Transfer] {
+        var settled: [Transfer] = []
+        for var transfer in transfers where index(of: transfer).map({ ledger[$0].state }) == .pruned {
+            let type = transfer.type
+            for row in rows(of: type, in: transfer.range) {
+                tables[type]?.remove(row)
+                expired[type, default: [:]][row.identity, default: []].insert(row.content)
+                for content in conflicts[type]?.removeValue(forKey: row.identity) ?? [] {
+                    expired[type, default: [:]][row.identity, default: []].insert(content)
+                }
+            }
+            expiries[type, default: []].append((transfer.range, clock.timestamp))
+            transfer.state = .expired
+            record(transfer)
+            settled.append(transfer)
+        }
+        return settled
+    }
+
     /// Takes away a row, as a failing disk does.
     package func loseRow(of type: String, in range: TimeRange) {
         if let row = rows(of: type, in: range).first { tables[type]?.remove(row) }
@@ -241,6 +264,8 @@ package actor ColdDatabase {
         let type = evidence.type
         evidence.cold = tables[type]?.marks ?? RowSet()
         evidence.conflicts = conflicts[type] ?? [:]
+        evidence.expired = expired[type] ?? [:]
+        evidence.expiries = expiries[type] ?? []
         evidence.manifests = Set(
             manifests.lazy.filter { $0.type == type }
                 .map { Evidence.Proof(number: $0.number, range: $0.range, sha256: $0.sha256) }

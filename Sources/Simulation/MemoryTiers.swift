@@ -165,6 +165,10 @@ package struct MemoryTarget: ArchiveTarget {
     /// A table in memory is what the catalogue says.
     package func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift] { [] }
 
+    package func expire(_ transfers: [Transfer], type: RecordType) async throws(StoreError) -> [Transfer] {
+        try await run("expire") { await database.expire(transfers) }
+    }
+
     package func close() async { await database.disconnect(session) }
 }
 

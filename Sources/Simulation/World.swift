@@ -15,6 +15,8 @@ package actor World {
         package var extra: (@Sendable (_ number: Int, _ now: Timestamp) -> FeedMessage)?
         /// Lines of the trace that are kept for a person.
         package var traceLines = 60
+        /// How long cold keeps rows, in widths of a range; nil is for ever.
+        package var coldRetention: Int64?
         package var hotFlaws: HotDatabase.Flaws = []
         package var coldFlaws: ColdDatabase.Flaws = []
         package var streamFlaws: StreamServer.Flaws = []
@@ -55,7 +57,12 @@ package actor World {
         let bucket: Int64 = 20_000_000
         hot = HotDatabase(catalog: options.catalog, clock: clock, bucketMicros: bucket, flaws: options.hotFlaws)
         cold = ColdDatabase(catalog: options.catalog, clock: clock, bucketMicros: bucket, flaws: options.coldFlaws)
-        policy = ArchivePolicy(rangeMicros: 3 * bucket, safetyLagMicros: bucket, retentionMicros: 9 * bucket)
+        policy = ArchivePolicy(
+            rangeMicros: 3 * bucket,
+            safetyLagMicros: bucket,
+            retentionMicros: 9 * bucket,
+            coldRetentionMicros: options.coldRetention.map { $0 * 3 * bucket }
+        )
         lanes = Self.lanes(of: options.catalog)
         publications = Publications(catalog: options.catalog)
         generator = SeededGenerator(seed: seed)
@@ -325,6 +332,7 @@ package actor World {
         var evidence = publications.evidence[type] ?? Evidence(type: type)
         await hot.describe(&evidence)
         await cold.describe(&evidence)
+        evidence.coldRetentionMicros = policy.coldRetentionMicros
         return evidence
     }
 }

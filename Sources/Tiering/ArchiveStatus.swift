@@ -14,6 +14,8 @@ package struct ArchiveStatus: Sendable, Equatable {
         package var rowsCopied = 0
         package var rowsVerified = 0
         package var rowsPruned = 0
+        /// Rows that came after cold's retention let their range go; they rest in hot.
+        package var rowsLate = 0
         /// What the ranges proved so far hold in cold, now.
         package var rowsInCold = 0
         /// The mismatched range that halts the type, with what was found.
@@ -48,7 +50,8 @@ package struct ArchiveStatus: Sendable, Equatable {
             of.ranges = Dictionary(own.map { ($0.state, 1) }, uniquingKeysWith: +)
             let proved = own.filter { $0.state == .verified || $0.state == .pruned }
             of.verifiedThrough = proved.map(\.range.end).max()
-            of.rowsInCold = own.lazy.filter { $0.manifest != nil }.map { $0.cold?.rows ?? 0 }.reduce(0, +)
+            let held = own.lazy.filter { $0.manifest != nil && $0.state != .expired }
+            of.rowsInCold = held.map { $0.cold?.rows ?? 0 }.reduce(0, +)
             of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
             of.halted = own.first { $0.state == .mismatched }.map(Self.explain)
             of.errors = own.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }

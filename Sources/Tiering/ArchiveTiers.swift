@@ -96,6 +96,9 @@ package protocol ArchiveSource: Sendable {
     // MARK: Drift
     /// Where the tables and views of these types are not as the catalogue says.
     func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift]
+    // MARK: Retention of cold
+    /// Whether hot holds nothing of the range: no row, none counted, none resting, no pin.
+    func isGone(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Bool
     func close() async
 }
 
@@ -132,6 +135,11 @@ package protocol ArchiveTarget: Sendable {
     // MARK: Drift
     /// Where the tables and views of these types are not as the catalogue says.
     func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift]
+    // MARK: Retention of cold
+    /// Takes pruned ranges out of cold, whole partitions where nothing else is in them, and keeps their proofs.
+    ///
+    /// Returns those that are expired, and those found mismatched instead; what is locked or asked for stays as it is.
+    func expire(_ transfers: [Transfer], type: RecordType) async throws(StoreError) -> [Transfer]
     func close() async
 }
 

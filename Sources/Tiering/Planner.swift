@@ -11,13 +11,18 @@ package struct ArchivePolicy: Sendable, Equatable {
     package var retentionMicros: Int64
     /// Whether verified ranges past retention are pruned at all.
     package var prunes: Bool
+    /// How long cold keeps rows, microseconds, by type name; `coldRetentionMicros` for the rest; nil is for ever.
+    package var coldRetentionByType: [String: Int64]
+    package var coldRetentionMicros: Int64?
 
     package init(
         rangeMicros: Int64,
         safetyLagMicros: Int64,
         retentionMicros: Int64,
         retentionByType: [String: Int64] = [:],
-        prunes: Bool = true
+        prunes: Bool = true,
+        coldRetentionMicros: Int64? = nil,
+        coldRetentionByType: [String: Int64] = [:]
     ) {
         precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
         self.rangeMicros = rangeMicros
@@ -25,6 +30,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         self.retentionMicros = retentionMicros
         self.retentionByType = retentionByType
         self.prunes = prunes
+        self.coldRetentionMicros = coldRetentionMicros
+        self.coldRetentionByType = coldRetentionByType
     }
 }
 
@@ -114,7 +121,7 @@ package struct Planner: Sendable {
             transfer.request != nil || isClosedForCopy(transfer.range, at: clock.wall) ? .copy : nil
         case .copied: .verify
         case .verified: isPruneDue(transfer, clock: clock) ? .prune : nil
-        case .pruned, .mismatched: nil
+        case .pruned, .expired, .mismatched: nil
         }
     }
 

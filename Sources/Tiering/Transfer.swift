@@ -3,7 +3,7 @@ package import Records
 
 /// One range of one type on its way from hot to cold, as the ledger in the cold database has it.
 package struct Transfer: Sendable, Equatable {
-    /// How far it has come: planned → copied → verified → pruned, or mismatched, unaccounted, failed.
+    /// How far it has come: planned → copied → verified → pruned → expired, or mismatched, unaccounted, failed.
     package enum State: String, Sendable, CaseIterable {
         /// To be copied (again).
         case planned
@@ -13,6 +13,8 @@ package struct Transfer: Sendable, Equatable {
         case verified
         /// Exactly the verified rows were deleted from hot.
         case pruned
+        /// Cold's own retention let the range go: its rows are in neither tier, its proof stays.
+        case expired
         /// Cold was read back and is not what it must be: the type halts until an operator asks for the range again.
         case mismatched
         /// The snapshot did not hold the rows that hot's activity says: nothing was copied; looked at again.

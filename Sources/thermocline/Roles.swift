@@ -118,7 +118,9 @@ struct Roles: Sendable {
             safetyLagMicros: archive.safetyLag.micros,
             retentionMicros: configuration.hot.retention.micros,
             retentionByType: configuration.types.compactMapValues { $0.retention?.micros },
-            prunes: archive.prune
+            prunes: archive.prune,
+            coldRetentionMicros: configuration.cold.retention?.micros,
+            coldRetentionByType: configuration.types.compactMapValues { $0.coldRetention?.micros }
         )
         let log = log.with(.tier("cold"))
         let report: @Sendable (ArchiveEvent) -> Void = { ArchiveLog.write($0, to: log) }

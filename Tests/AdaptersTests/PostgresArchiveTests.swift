@@ -34,7 +34,6 @@ import Tiering
             guard case .held(let token, _) = try await tiers.acquireLease() else { throw Tiers.NotClaimed() }
             self.token = token
             try await tiers.takeOver(token)
-            self.token = token
             source = try await tiers.openSource(token)
             target = try await tiers.openTarget(token)
         }
