@@ -13,14 +13,14 @@ package struct Transfer: Sendable, Equatable {
         case verified
         /// Exactly the verified rows were deleted from hot.
         case pruned
-        /// Cold's own retention let the range go: its rows are in neither tier, its proof stays.
-        case expired
         /// Cold was read back and is not what it must be: the type halts until an operator asks for the range again.
         case mismatched
         /// The snapshot did not hold the rows that hot's activity says: nothing was copied; looked at again.
         case unaccounted
         /// The last attempt failed; tried again with backoff.
         case failed
+        /// Cold's own retention let the range go: its rows are in neither tier, its proof stays.
+        case expired
     }
 
     package var id: String

@@ -47,7 +47,7 @@ import Tiering
         Change(.cold, "DROP VIEW thermocline.trade", "the view thermocline.trade does not exist"),
         Change(
             .cold,
-            "CREATE OR REPLACE VIEW thermocline.trade AS SELECT \(columns) FROM thermocline_store.trade WHERE price > 2",
+            "CREATE OR REPLACE VIEW thermocline.trade AS SELECT \(columns) FROM thermocline_store.trade LIMIT 9",
             "the view thermocline.trade was replaced"
         ),
         Change(
