@@ -93,6 +93,9 @@ struct ArchiveLoad: Sendable {
 
     /// Most ids are numbers; the others get one more part.
     private static func shiftedText(_ column: String) -> String {
-        "CASE WHEN \(column) ~ '^[0-9]{1,17}$' THEN (\(column)::bigint + r * 1000000000::bigint)::text ELSE \(column) || '-' || r END"
+        """
+        CASE WHEN \(column) ~ '^[0-9]{1,17}$' THEN (\(column)::bigint + r * 1000000000::bigint)::text
+            ELSE \(column) || '-' || r END
+        """
     }
 }

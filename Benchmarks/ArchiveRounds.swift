@@ -52,7 +52,8 @@ struct ArchiveRounds: Sendable {
         let ratio = own.rowsPerSecond / ceiling.rowsPerSecond
         figures.add(ratio, Self.name, "thermocline", .rateRatio)
         say(
-            "\(title): thermocline \(own.rowsPerSecond.fixed(0)) rows/s in \(own.seconds.fixed(1)) s, \(ratio.percent); "
+            "\(title): thermocline \(own.rowsPerSecond.fixed(0)) rows/s in \(own.seconds.fixed(1)) s, "
+                + "\(ratio.percent), "
                 + "\(own.peakResidentBytes >> 20) MiB, CPU a million rows: client \(own.clientSeconds.brief) s, "
                 + "servers \(own.serverSeconds.brief) s (psql: \(ceiling.serverSeconds.brief) s)"
         )

@@ -35,7 +35,9 @@ struct Report: Sendable {
 
     // MARK: Tables
 
-    private var tables: [Table] { Workload.allCases.compactMap(throughput) + [steady, archive, targets].compactMap { $0 } }
+    private var tables: [Table] {
+        Workload.allCases.compactMap(throughput) + [steady, archive, targets].compactMap { $0 }
+    }
 
     private static let subjects = [
         ("fetch all", "fetch alone, ack all"), ("fetch none", "fetch alone, ack none"),
@@ -94,7 +96,8 @@ struct Report: Sendable {
 
     private var archive: Table? {
         let rows = [("psql", "psql COPY TO | psql COPY FROM"), ("thermocline", "Thermocline, proved")].compactMap {
-            subject, title -> [String]? in
+            subject,
+            title -> [String]? in
             guard let rate = figures.median(ArchiveRounds.name, subject, .rowRate) else { return nil }
             func cell(_ metric: Figures.Metric, _ text: (Double) -> String) -> String {
                 figures.median(ArchiveRounds.name, subject, metric).map(text) ?? "-"

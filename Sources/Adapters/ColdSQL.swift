@@ -42,6 +42,7 @@ enum ColdSQL {
             updated_at timestamptz NOT NULL DEFAULT now(),
             verified_at timestamptz,
             pruned_at timestamptz,
+            scrubbed_at timestamptz,
             UNIQUE (type, range_start, range_end)
         )
         """,
@@ -67,7 +68,8 @@ enum ColdSQL {
             token bigint NOT NULL,
             holder text,
             holder_host text,
-            expires_at timestamptz NOT NULL
+            expires_at timestamptz NOT NULL,
+            last_pass timestamptz
         )
         """,
         """
@@ -102,10 +104,11 @@ enum ColdSQL {
 
     // MARK: Ledger
 
-    private static let fields = """
+    static let fields = """
         id, type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), state, request, prunes, attempt,
         stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error,
-        \(TierSQL.micros("updated_at")), \(TierSQL.micros("verified_at")), \(TierSQL.micros("pruned_at"))
+        \(TierSQL.micros("updated_at")), \(TierSQL.micros("verified_at")), \(TierSQL.micros("pruned_at")),
+        \(TierSQL.micros("scrubbed_at"))
         """
     static let readLedger = "SELECT \(fields) FROM thermocline_store.transfer"
     /// $1 = the id of a transfer or of a request.
@@ -115,16 +118,21 @@ enum ColdSQL {
     /// What moved last comes first.
     static let readNewest = "\(readLedger) ORDER BY updated_at DESC, range_start DESC LIMIT 1000"
     /// What an operator asked for (`request`, `prunes`) is written at the first insert only.
+    ///
+    /// A mismatch, which the scrub may have found meanwhile, stays one until an operator asks for the range again.
     static let record = """
         INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes, attempt,
             stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error, verified_at,
             pruned_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT (type, range_start, range_end) DO UPDATE SET
-            state = excluded.state, attempt = excluded.attempt, stamp = excluded.stamp, hot_rows = excluded.hot_rows,
+            state = CASE transfer.state WHEN 'mismatched' THEN transfer.state ELSE excluded.state END,
+            error = CASE WHEN transfer.state = 'mismatched' AND excluded.state <> 'mismatched' THEN transfer.error
+                ELSE excluded.error END,
+            attempt = excluded.attempt, stamp = excluded.stamp, hot_rows = excluded.hot_rows,
             hot_digest = excluded.hot_digest, cold_rows = excluded.cold_rows, cold_digest = excluded.cold_digest,
             staging = excluded.staging, manifest = excluded.manifest, rows_pruned = excluded.rows_pruned,
-            error = excluded.error, verified_at = excluded.verified_at, pruned_at = excluded.pruned_at,
+            verified_at = excluded.verified_at, pruned_at = excluded.pruned_at,
             updated_at = now()
         """
     /// Whatever state the ledger has: the COMMIT whose answer was lost may have succeeded.
@@ -135,7 +143,7 @@ enum ColdSQL {
             state = CASE WHEN transfer.state = 'planned' THEN 'failed' ELSE transfer.state END,
             attempt = transfer.attempt + 1, error = excluded.error, updated_at = now()
         """
-    /// An operator's request: a range that failed starts over, and ($7) one that hot changed since; one whose copy was
+    /// An operator's request: a range that failed starts over, and ($7) one that hot changed since; one that was
     /// found mismatched is proved again as it is; any other keeps its state.
     ///
     /// Copying a mismatched range again would merge what is missing and count it twice: it could never be proved.
@@ -147,14 +155,14 @@ enum ColdSQL {
             attempt = 0,
             error = NULL,
             state = CASE
-                WHEN transfer.state = 'mismatched' AND (transfer.staging IS NOT NULL OR transfer.manifest IS NULL)
-                    THEN 'copied'
-                WHEN transfer.state IN ('mismatched', 'failed', 'unaccounted') THEN 'planned'
+                WHEN transfer.state = 'mismatched' THEN 'copied'
+                WHEN transfer.state IN ('failed', 'unaccounted') THEN 'planned'
                 WHEN $7 AND transfer.state IN ('verified', 'pruned', 'expired') THEN 'planned'
                 ELSE transfer.state END,
             -- What an expired range held is gone: the rows that came since are the first of it.
             cold_rows = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_rows END,
-            cold_digest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_digest END
+            cold_digest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_digest END,
+            manifest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.manifest END
         RETURNING \(fields)
         """
 

@@ -42,6 +42,7 @@ enum LedgerRow {
         transfer.updatedAt = micros(row[17])
         transfer.verifiedAt = micros(row[18])
         transfer.prunedAt = micros(row[19])
+        transfer.scrubbedAt = micros(row[20])
         return transfer
     }
 
@@ -49,7 +50,7 @@ enum LedgerRow {
         text.flatMap(Int64.init).map(Timestamp.init(micros:))
     }
 
-    private static func summary(_ rows: String?, _ digest: String?) -> Summary? {
+    static func summary(_ rows: String?, _ digest: String?) -> Summary? {
         guard let rows = rows.flatMap(Int.init), let digest = digest.flatMap(Digest128.init) else { return nil }
         return Summary(rows: rows, digest: digest)
     }

@@ -1,4 +1,5 @@
 import Digest
+import Platform
 import Records
 import Tiering
 
@@ -7,7 +8,14 @@ struct Manifest: Sendable {
     static let genesis = String(repeating: "0", count: 64)
 
     let number: Int64
+    let type: String
+    let range: TimeRange
+    let cold: Summary
+    let previous: String
+    /// Over the fields.
     let sha256: String
+    /// What the ledger has as its SHA-256: the same, unless somebody changed one of the two.
+    let recorded: String
     private let fields: [String]
     private let at: String?
 
@@ -16,12 +24,50 @@ struct Manifest: Sendable {
             preconditionFailure("a manifest needs both sums")
         }
         self.number = number
-        fields = [
-            "\(number)", transfer.type, "\(transfer.range.start)", "\(transfer.range.end)", "\(hot.rows)",
-            "\(hot.digest)", "\(cold.rows)", "\(cold.digest)", schemaHash, previous,
-        ]
+        (type, range, self.cold, self.previous) = (transfer.type, transfer.range, cold, previous)
+        fields = Self.fields(number, transfer.type, transfer.range, hot, cold, schemaHash, previous)
         at = transfer.verifiedAt?.description
         sha256 = Self.hash(fields)
+        recorded = sha256
+    }
+
+    /// A manifest as `ColdSQL.readChain` answers.
+    init(_ row: [String?]) throws(StoreError) {
+        guard let number = row[0].flatMap(Int64.init), let type = row[1], let start = row[2].flatMap(Int64.init),
+            let end = row[3].flatMap(Int64.init), start < end, let hot = LedgerRow.summary(row[4], row[5]),
+            let cold = LedgerRow.summary(row[6], row[7]), let schemaHash = row[8], let previous = row[9],
+            let recorded = row[10]
+        else {
+            throw StoreError(
+                .corrupt,
+                .halt,
+                tier: "cold",
+                operation: "read the chain",
+                detail: "manifest \(row[0] ?? "?") of thermocline_store.manifest is not one this program wrote"
+            )
+        }
+        let range = TimeRange(start: Timestamp(micros: start), end: Timestamp(micros: end))
+        (self.number, self.type, self.range, self.cold) = (number, type, range, cold)
+        (self.previous, self.recorded) = (previous, recorded)
+        fields = Self.fields(number, type, range, hot, cold, schemaHash, previous)
+        at = nil
+        sha256 = Self.hash(fields)
+    }
+
+    /// What the SHA-256 is taken over, in order.
+    private static func fields(
+        _ number: Int64,
+        _ type: String,
+        _ range: TimeRange,
+        _ hot: Summary,
+        _ cold: Summary,
+        _ schemaHash: String,
+        _ previous: String
+    ) -> [String] {
+        [
+            "\(number)", type, "\(range.start)", "\(range.end)", "\(hot.rows)", "\(hot.digest)", "\(cold.rows)",
+            "\(cold.digest)", schemaHash, previous,
+        ]
     }
 
     var parameters: [String?] { fields.map(Optional.init) + [sha256, at] }

@@ -92,9 +92,8 @@ extension PostgresTarget {
             start = max(start, range.end)
         }
         if start < partition.range.end { gaps.append(TimeRange(start: start, end: partition.range.end)) }
-        for gap in gaps {
-            if try await session.connection.execute(ColdSQL.holdsAny(type, gap)).scalar == "t" { return true }
-        }
+        let connection = session.connection
+        for gap in gaps where try await connection.execute(ColdSQL.holdsAny(type, gap)).scalar == "t" { return true }
         return false
     }
 }

@@ -33,6 +33,14 @@ package struct PostgresSource: ArchiveSource {
         }
     }
 
+    /// The fence alone, whose row lock is written and flushed as the rows of a lane are.
+    package func commitLatency() async throws(StoreError) -> Duration {
+        let (clock, session) = (ContinuousClock(), session)
+        let start = clock.now
+        try await session.transaction("measure the commit latency") { _ throws(PostgresError) in }
+        return start.duration(to: clock.now)
+    }
+
     package func pruneRecords() async throws(StoreError) -> [PruneRecord] {
         let found = try await session.transaction("read the prune log") { connection throws(PostgresError) in
             try await connection.execute(HotSQL.pruneRecords)

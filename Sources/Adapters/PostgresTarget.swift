@@ -9,7 +9,7 @@ package struct PostgresTarget: ArchiveTarget {
     let session: FencedSession
     let settings: ArchiveSettings
 
-    private var connection: PostgresConnection { session.connection }
+    var connection: PostgresConnection { session.connection }
 
     package func ledger() async throws(StoreError) -> [Transfer] {
         let found = try await session.transaction("read the ledger") { connection throws(PostgresError) in
@@ -98,7 +98,7 @@ package struct PostgresTarget: ArchiveTarget {
         try await read(ColdSQL.readStaging(type, name), "read the staged rows of \(type.name)")
     }
 
-    private func read(_ sql: String, _ operation: String) async throws(StoreError) -> PostgresRows {
+    func read(_ sql: String, _ operation: String) async throws(StoreError) -> PostgresRows {
         try await session.begin(operation)
         do throws(StoreError) {
             try await at("cold", operation) { () throws(PostgresError) in try await connection.beginCopyOut(sql) }
@@ -106,7 +106,12 @@ package struct PostgresTarget: ArchiveTarget {
             await connection.rollback()
             throw error
         }
-        return PostgresRows(
+        return rows(operation)
+    }
+
+    /// The rows of the COPY that has begun in a transaction of its own.
+    func rows(_ operation: String) -> PostgresRows {
+        PostgresRows(
             connection: connection,
             operation: operation,
             chunkBytes: settings.chunkBytes,

@@ -100,6 +100,40 @@ package struct PostgresTiers: ArchiveTiers {
         return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
     }
 
+    // MARK: Schedule
+
+    package func recordedPass() async throws(StoreError) -> Timestamp? {
+        try await withCold("read the last pass") { connection throws(PostgresError) in
+            try await connection.execute(ColdSQL.recordedPass).scalar.flatMap(Int64.init).map(Timestamp.init(micros:))
+        }
+    }
+
+    package func recordPass(_ token: Int64, at time: Timestamp) async throws(StoreError) {
+        try await withCold("record a pass") { connection throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.recordPass, ["\(token)", holder, "\(time)"])
+        }
+    }
+
+    package func localTime(of timeZone: String, at time: Timestamp) async throws(StoreError) -> LocalTime {
+        let operation = "read archive.time_zone"
+        let found: QueryResult
+        do throws(StoreError) {
+            found = try await withCold(operation) { connection throws(PostgresError) in
+                try await connection.execute(ColdSQL.offsets, [timeZone, "\(time)"])
+            }
+        } catch {
+            guard error.sqlState == "22023" else { throw error }
+            let detail = "PostgreSQL knows no time zone \(timeZone); pg_timezone_names lists those that it does"
+            throw StoreError(.failed, .halt, tier: "cold", operation: operation, detail: detail)
+        }
+        return LocalTime(
+            changes: found.rows.compactMap { row in
+                guard let at = row[0].flatMap(Int64.init), let ahead = row[1].flatMap(Int64.init) else { return nil }
+                return LocalTime.Change(at: Timestamp(micros: at), offsetMicros: ahead)
+            }
+        )
+    }
+
     // MARK: Take-over
 
     package func takeOver(_ token: Int64) async throws(StoreError) {
@@ -184,13 +218,25 @@ package struct PostgresTiers: ArchiveTiers {
         PostgresTarget(session: try await open(.cold, token), settings: settings)
     }
 
+    /// Sessions with both tiers that only read, under no lease and no token: whoever archives goes on.
+    package func openReaders() async throws(StoreError) -> (PostgresSource, PostgresTarget) {
+        let source = PostgresSource(session: try await open(.hot, nil), settings: settings)
+        do throws(StoreError) {
+            return (source, PostgresTarget(session: try await open(.cold, nil), settings: settings))
+        } catch {
+            await source.close()
+            throw error
+        }
+    }
+
     /// A session that recorded itself under the token before it does anything else.
-    private func open(_ tier: Tier, _ token: Int64) async throws(StoreError) -> FencedSession {
+    private func open(_ tier: Tier, _ token: Int64?) async throws(StoreError) -> FencedSession {
         let connection = try await connect(tier)
         do throws(StoreError) {
             let schema = tier == .hot ? hotSchema : coldSchema
             try await schema.checkVersion(on: connection, bucketMicros: settings.bucketMicros)
             let session = FencedSession(connection: connection, tier: tier, token: token)
+            guard let token else { return session }
             try await session.transaction("record the session") { connection throws(PostgresError) in
                 _ = try await connection.execute(TierSQL.recordSession, ["\(token)"])
             }
@@ -217,7 +263,8 @@ package struct PostgresTiers: ArchiveTiers {
 struct FencedSession: Sendable {
     let connection: PostgresConnection
     let tier: Tier
-    let token: Int64
+    /// Nil where the session only reads: it needs no fence then, and cannot write.
+    let token: Int64?
 
     func transaction<R>(
         _ operation: String,
@@ -242,6 +289,11 @@ struct FencedSession: Sendable {
         _ operation: String,
         _ isolation: PostgresConnection.Isolation = .readCommitted
     ) async throws(StoreError) {
+        guard let token else {
+            return try await at(tier.rawValue, operation) { () throws(PostgresError) in
+                try await connection.begin(.snapshot)
+            }
+        }
         let held = try await at(tier.rawValue, operation) { () throws(PostgresError) in
             try await connection.begin(isolation)
             return try await connection.execute(TierSQL.fence, ["\(token)"]).rows.count

@@ -9,6 +9,7 @@ package enum CommandName: String, Sendable, CaseIterable {
     case quarantineShow = "quarantine show"
     case quarantineReplay = "quarantine replay"
     case quarantineDrop = "quarantine drop"
+    case verify
     case check
     case simulate
     case demo
@@ -66,6 +67,17 @@ extension Command {
             Command(.schemaPrint, "Print the SQL of one database's schema.", [database]),
             Command(.schemaApply, "Create or bring up to date one database's schema.", [database]),
         ] + quarantine + [
+            Command(
+                .verify,
+                "Check the archive: the chain of proofs, the ledger, hot's log of prunes; with --deep every row.",
+                flags: [
+                    Flag("--type", .text("TYPE"), "Ranges of one record type."),
+                    Flag("--from", .text("TIME"), "Ranges that end later: 2026-11-20T08:00:00Z, or 2h ago."),
+                    Flag("--to", .text("TIME"), "Ranges that start earlier."),
+                    Flag("--deep", .none, "Read the rows of each range and compare them with its proof."),
+                    Flag("--json", .none, "Print the findings as JSON."),
+                ]
+            ),
             Command(.check, "Check the configuration and print what is in effect, secrets redacted."),
             Command(
                 .simulate,

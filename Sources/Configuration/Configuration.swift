@@ -82,7 +82,7 @@ extension Configuration {
         package var maxPartitions = 4_000
 
         package struct Batch: Sendable {
-            package var rows = 5_000
+            package var rows = 10_000
             package var bytes = 4 << 20
             package var linger = Duration.milliseconds(20)
         }
@@ -110,12 +110,26 @@ extension Configuration {
 
     package struct Archive: Sendable {
         package var interval = Duration.seconds(60)
+        package var schedule: [CronExpression] = []
+        package var windows: [DailyWindow] = []
+        package var timeZone = "UTC"
         package var safetyLag = Duration.seconds(300)
         package var range = Duration.seconds(3_600)
         package var bucket = Duration.seconds(3_600)
         package var prune = true
         package var lease = Duration.seconds(30)
+        package var namedRows = 10
+        package var scrub = Scrub()
+
+        package struct Scrub: Sendable {
+            /// Bytes a second.
+            package var rate = 8 << 20
+            package var every = Duration.seconds(7 * 86_400)
+        }
         package var concurrency = 2
+        /// Bytes a second; 0 for no limit.
+        package var rate = 0
+        package var pauseAbove: Duration?
     }
 
     package struct TypeOverrides: Sendable {

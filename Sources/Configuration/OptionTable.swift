@@ -214,7 +214,25 @@ extension Option {
             "archive.interval",
             \.archive.interval,
             .duration(.milliseconds(100) ... .days(1)),
-            "How often ranges that are due are looked for."
+            "How often ranges that are due are looked for, where archive.schedule is empty."
+        ),
+        Option(
+            "archive.schedule",
+            \.archive.schedule,
+            .cronExpressions,
+            "When they are looked for instead: cron expressions; one that was missed is made up for at the start."
+        ),
+        Option(
+            "archive.windows",
+            \.archive.windows,
+            .dailyWindows,
+            "Parts of the day in which ranges are begun, such as 22:00-06:00; none for the whole day."
+        ),
+        Option(
+            "archive.time_zone",
+            \.archive.timeZone,
+            .timeZone,
+            "Time zone of archive.schedule and archive.windows, as PostgreSQL knows it: Europe/Berlin."
         ),
         Option(
             "archive.safety_lag",
@@ -247,10 +265,40 @@ extension Option {
             "How long an archiver that is gone keeps others from archiving."
         ),
         Option(
+            "archive.named_rows",
+            \.archive.namedRows,
+            .integer(1...1_000),
+            "Rows of a mismatch that are named with both versions; the others are counted."
+        ),
+        Option(
+            "archive.scrub.rate",
+            \.archive.scrub.rate,
+            .size(0...1 << 40),
+            "Bytes a second at which cold is read again to find what changed there; 0 is never."
+        ),
+        Option(
+            "archive.scrub.every",
+            \.archive.scrub.every,
+            .duration(.zero ... .days(3_650)),
+            "Age of a range's last proof from which it is read again."
+        ),
+        Option(
             "archive.concurrency",
             \.archive.concurrency,
             .integer(1...16),
             "Ranges that are moved at the same time, each in a session of its own with either database."
+        ),
+        Option(
+            "archive.rate",
+            \.archive.rate,
+            .size(0...1 << 40),
+            "Bytes a second that all of them together copy at most; 0 for no limit."
+        ),
+        Option(
+            "archive.pause_above",
+            \.archive.pauseAbove,
+            optional: .duration(.milliseconds(1) ... .seconds(60)),
+            "No range is begun while a small transaction in hot takes longer, the way there included; null: never mind."
         ),
     ]
 

@@ -1,9 +1,22 @@
 internal import Platform
+internal import Records
 
 extension ValueKind where Value == String {
     static var path: Self {
         ValueKind("a path") { (text) throws(UnitError) in
             guard !text.isEmpty else { throw UnitError(description: "an empty path") }
+            return text
+        } write: {
+            quoted($0)
+        }
+    }
+
+    /// The name of a time zone; whether there is one, the database says.
+    static var timeZone: Self {
+        ValueKind("a time zone such as UTC or Europe/Berlin") { (text) throws(UnitError) in
+            guard !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+                throw UnitError(description: "\"\(text)\", expected a time zone such as UTC or Europe/Berlin")
+            }
             return text
         } write: {
             quoted($0)
@@ -95,6 +108,50 @@ extension ValueKind where Value == Configuration.StreamSelection {
                 }
             }
         )
+    }
+}
+
+extension ValueKind {
+    /// A list whose items are read one by one; where only text can be given, `separator` divides them.
+    private static func list<Item: Sendable & CustomStringConvertible>(
+        of what: String,
+        separatedBy separator: Character,
+        _ read: @escaping @Sendable (String) throws(UnitError) -> Item
+    ) -> Self where Value == [Item] {
+        ValueKind(
+            "a list of \(what)",
+            written: { (written) throws(UnitError) in
+                var texts: [String] = []
+                switch written {
+                case .null: break
+                case .list(let items): texts = items
+                case .text(let text): texts = text.split(separator: separator).map(String.init)
+                }
+                return try texts.map(read)
+            },
+            write: { "[\($0.map { quoted($0.description) }.joined(separator: ", "))]" }
+        )
+    }
+}
+
+extension ValueKind where Value == [CronExpression] {
+    static var cronExpressions: Self {
+        list(of: "cron expressions, in text separated by semicolons", separatedBy: ";") { (text) throws(UnitError) in
+            do { return try CronExpression(text) } catch {
+                throw UnitError(description: "\"\(text)\" is no cron expression: \(error)")
+            }
+        }
+    }
+}
+
+extension ValueKind where Value == [DailyWindow] {
+    static var dailyWindows: Self {
+        list(of: "parts of the day, such as 22:00-06:00", separatedBy: ",") { (text) throws(UnitError) in
+            guard let window = DailyWindow(text.filter { $0 != " " }) else {
+                throw UnitError(description: "\"\(text)\", expected a part of the day such as 22:00-06:00")
+            }
+            return window
+        }
     }
 }
 

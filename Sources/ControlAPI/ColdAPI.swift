@@ -59,6 +59,8 @@ package struct ColdAPI: Sendable {
             json.field("token", archive.token)
             json.field("passes", archive.passes)
             json.field("last_pass", archive.lastPass?.description)
+            json.field("next_pass", archive.nextPass?.description)
+            json.field("paused", archive.paused)
             json.object("types") { json in
                 for (name, of) in archive.types.sorted(by: { $0.key < $1.key }) {
                     json.object(name) { Self.write(of, at: archive.lastPass, to: &$0) }
@@ -75,6 +77,12 @@ package struct ColdAPI: Sendable {
         json.field("oldest_unverified", of.oldestUnverified?.description)
         json.field("verified_through", of.verifiedThrough?.description)
         json.field("last_verified_at", of.lastVerifiedAt?.description)
+        json.field("oldest_verification_at", of.oldestProof?.description)
+        json.object("scrubbed") { json in
+            json.field("ranges", of.scrubbed.ranges)
+            json.field("rows", of.scrubbed.rows)
+            json.field("bytes", of.scrubbed.bytes)
+        }
         json.field("rows_copied", of.rowsCopied)
         json.field("rows_verified", of.rowsVerified)
         json.field("rows_pruned", of.rowsPruned)
@@ -130,6 +138,21 @@ package struct ColdAPI: Sendable {
                 ["type": type]
             )
             .set(lag)
+        }
+        let scrubbed = [("ranges", of.scrubbed.ranges), ("rows", of.scrubbed.rows), ("bytes", of.scrubbed.bytes)]
+        for (what, count) in scrubbed {
+            metrics.counter(
+                "thermocline_scrub_\(what)_total",
+                "What this process read again in cold: \(what).",
+                ["type": type]
+            ).add(count)
+        }
+        if let oldest = of.oldestProof {
+            metrics.gauge(
+                "thermocline_archive_oldest_verification_timestamp_seconds",
+                "When the range was last proved or scrubbed whose last proof is the oldest.",
+                ["type": type]
+            ).set(Double(oldest.micros) / 1_000_000)
         }
         if let last = of.lastVerifiedAt {
             metrics.gauge(

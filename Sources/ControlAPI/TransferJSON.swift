@@ -26,6 +26,7 @@ struct TransferJSON: JSONWritable {
             json.field("updated_at", transfer.updatedAt?.description)
             json.field("verified_at", transfer.verifiedAt?.description)
             json.field("pruned_at", transfer.prunedAt?.description)
+            json.field("scrubbed_at", transfer.scrubbedAt?.description)
             json.field("error", transfer.error)
         }
     }

@@ -20,15 +20,23 @@ package struct ContentDigester: Sendable {
     ///
     /// Throws: `CopyRowError` for bytes that are not rows of the type; nothing of the chunk counts then.
     package func summarize(_ rows: Span<UInt8>) throws(CopyRowError) -> Summary {
+        var sum = Summary.zero
+        try summarize(rows) { _, row throws(CopyRowError) in sum += row }
+        return sum
+    }
+
+    /// The same, row by row: `each` gets the reader, which stands at the row, and the row's summary.
+    package func summarize(
+        _ rows: Span<UInt8>,
+        each: (CopyRowReader, Summary) throws(CopyRowError) -> Void
+    ) throws(CopyRowError) {
         var reader = reader
         var content = RowWriter()
-        var sum = Summary.zero
         while try reader.next(in: rows) {
             content.removeAll()
             try identity.appendContent(of: reader.fields, in: rows, to: &content)
-            sum += Summary(rows: 1, digest: Self.hash(content))
+            try each(reader, Summary(rows: 1, digest: Self.hash(content)))
         }
-        return sum
     }
 
     private static func hash(_ content: RowWriter) -> Digest128 {

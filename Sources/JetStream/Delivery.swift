@@ -52,7 +52,7 @@ package struct Delivery: Sendable {
     }
 
     /// Copies a message; false if its reply subject is not one of JetStream's.
-    mutating func append(_ message: Message) -> Bool {
+    mutating func append(_ message: some IncomingMessage) -> Bool {
         let reply = message.reply
         let place = self.reply.withUnsafeBytes { last in
             AckSubject(reply, like: prefix > 0 ? UnsafeRawBufferPointer(rebasing: last[..<prefix]) : nil)

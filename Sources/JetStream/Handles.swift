@@ -65,8 +65,20 @@ struct MessageList: ~Copyable {
     }
 }
 
+/// What a delivery is made of: a message that lies in memory of somebody else.
+protocol IncomingMessage {
+    var subject: UnsafeRawBufferPointer { get }
+    /// Empty if there is none.
+    var reply: UnsafeRawBufferPointer { get }
+    var payload: UnsafeRawBufferPointer { get }
+    /// Returns one header, if it is there; the first of that name.
+    func header(_ name: String) -> String?
+    /// Appends the headers as lines `name: value\r\n`, sorted by name, and returns how many bytes they took.
+    func appendHeaders(to bytes: inout [UInt8]) -> Int
+}
+
 /// A `natsMsg*` that somebody else owns.
-struct Message {
+struct Message: IncomingMessage {
     fileprivate let raw: OpaquePointer
 
     /// The payload, valid while the message lives.

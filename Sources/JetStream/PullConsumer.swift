@@ -36,18 +36,26 @@ package actor PullConsumer {
     private let alarm = Alarm()
     private let inbox: String
     private let pullSubject: String
+    private let readsThroughLibrary: Bool
     /// Made by the first fetch; nil again once it is cut or this consumer closed.
     private var wire: Wire?
     private var wasCut = false
     private var window = PullWindow()
-    private var lastBytes = 0
+    /// What the last fetch brought: the next one will be like it.
+    private var last = (bytes: 0, count: 0)
     private let executor: BlockingExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Binds to a consumer that `createConsumer` made; the first fetch connects.
     ///
-    /// Throws: `.misuse` when out of memory.
-    package init(_ connection: JetStreamConnection, stream: String, name: String) throws(JetStreamError) {
+    /// All goes `throughLibrary` on an encrypted connection in any case. Throws: `.misuse` when out of memory.
+    package init(
+        _ connection: JetStreamConnection,
+        stream: String,
+        name: String,
+        throughLibrary: Bool = false
+    ) throws(JetStreamError) {
+        readsThroughLibrary = throughLibrary
         self.stream = stream
         self.name = name
         link = connection.link
@@ -76,8 +84,8 @@ package actor PullConsumer {
         var delivery = Delivery()
         let limit = Limit(messages: maxMessages, bytes: maxBytes)
         let credit = max(credit ?? maxBytes, 1)
-        delivery.reserve(bytes: min(lastBytes, limit.bytes), entries: 64)
-        defer { lastBytes = delivery.bytes.count }
+        delivery.reserve(bytes: min(last.bytes, limit.bytes), entries: min(last.count, limit.messages))
+        defer { last = (delivery.bytes.count, delivery.count) }
         let deadline = ContinuousClock.now + timeout
         var taken = MessageList()
         try drain(into: &delivery, limit, from: wire, keeping: &taken)
@@ -99,7 +107,7 @@ package actor PullConsumer {
     /// Throws: `.disconnected`, `.closed`.
     package func tend() throws(JetStreamError) {
         let wire = try connected()
-        if !wire.read(waiting: .zero) { try check(wire) }
+        if !wire.hold() { try check(wire) }
     }
 
     /// Takes all that the server is sending, up to the limit, and once it holds no more waits until `end`.
@@ -141,7 +149,12 @@ package actor PullConsumer {
             return wire
         }
         guard !wasCut else { throw error(.disconnected) }
-        let made = try Wire(link.options, subject: "\(inbox).*", alarm: alarm)
+        let made = try Wire(
+            link.options,
+            subject: "\(inbox).*",
+            alarm: alarm,
+            throughLibrary: readsThroughLibrary
+        )
         wire = made
         return made
     }
@@ -171,8 +184,27 @@ package actor PullConsumer {
         try wire.publish(pullSubject, reply: "\(inbox).\(number)", Array(body.utf8))
     }
 
-    /// Takes what is in the library now, up to the limit.
+    /// Takes what has come, up to the limit.
     private func drain(
+        into delivery: inout Delivery,
+        _ limit: Limit,
+        from wire: Wire,
+        keeping taken: inout MessageList
+    ) throws(JetStreamError) {
+        if wire.isEncrypted { return try drainLibrary(into: &delivery, limit, from: wire, keeping: &taken) }
+        while !limit.isReached(by: delivery), let frame = try next(from: wire) { try take(frame, into: &delivery) }
+    }
+
+    private func next(from wire: Wire) throws(JetStreamError) -> Frame? {
+        do throws(FrameBuffer.Malformed) {
+            return try wire.next()
+        } catch {
+            throw self.error(.protocolViolation, "what the server sends is no NATS")
+        }
+    }
+
+    /// As `drain`, of messages that only the library can read.
+    private func drainLibrary(
         into delivery: inout Delivery,
         _ limit: Limit,
         from wire: Wire,
@@ -192,7 +224,7 @@ package actor PullConsumer {
         }
     }
 
-    private func take(_ message: Message, into delivery: inout Delivery) throws(JetStreamError) {
+    private func take(_ message: some IncomingMessage, into delivery: inout Delivery) throws(JetStreamError) {
         guard !message.reply.isEmpty else { return try end(message) }
         let before = delivery.wireBytes
         guard delivery.append(message) else { throw error(.protocolViolation) }
@@ -200,7 +232,7 @@ package actor PullConsumer {
     }
 
     /// Reads a message that the server sends on its own: the end of a request.
-    private func end(_ message: Message) throws(JetStreamError) {
+    private func end(_ message: some IncomingMessage) throws(JetStreamError) {
         let subject = String(decoding: message.subject, as: UTF8.self)
         guard let number = subject.split(separator: ".").last.flatMap({ Int($0) }) else { return }
         let left = message.header("Nats-Pending-Bytes").flatMap { Int($0) }

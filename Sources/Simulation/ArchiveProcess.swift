@@ -50,7 +50,7 @@ actor ArchiveProcess {
             trace.count("transfer failed")
             trace.add("  \(name) failed at \(transfer.type) \(transfer.range.start.micros): \(detail)")
         case .archiveLost(let detail): trace.add("  \(name) \(detail)")
-        case .leaseTaken, .leaseHeld, .leaseLost, .passFailed: break
+        case .leaseTaken, .leaseHeld, .leaseLost, .passFailed, .scrubFailed: break
         }
     }
 

@@ -36,7 +36,7 @@ package actor ColdDatabase {
     private let bucketMicros: Int64
     private let readers: [String: MemoryRowReader]
     var tables: [String: MemoryTable] = [:]
-    private(set) var conflicts: [String: [String: Set<Digest128>]] = [:]
+    private(set) var conflicts: [String: [String: [Digest128: MemoryRow]]] = [:]
     var staging: [String: [MemoryRow]] = [:]
     /// What the last copy of a range was given.
     var lastCopy: [RangeKey: [MemoryRow]] = [:]
@@ -44,12 +44,15 @@ package actor ColdDatabase {
     /// Rows that retention took out, conflicts included, and when each range was.
     private var expired: [String: [String: Set<Digest128>]] = [:]
     private var expiries: [String: [(range: TimeRange, at: Timestamp)]] = [:]
-    package private(set) var ledger: [Transfer] = []
+    package internal(set) var ledger: [Transfer] = []
     private var indices: [RangeKey: Int] = [:]
     /// The last transfer that was recorded as mismatched or unaccounted: without damage there is none.
     package private(set) var halted: Transfer?
     private(set) var manifests: [Manifest] = []
+    /// Rows as they were, and what stands instead.
+    private var damage: [(type: String, row: MemoryRow, instead: MemoryRow?)] = []
     var lease = (token: Int64(0), holder: String?.none, expiresAt: Timestamp(micros: 0))
+    package internal(set) var lastPass: Timestamp?
     private(set) var fence: Int64 = 0
     private var sessions: [Int: Int64] = [:]
     private var lastSession = 0
@@ -95,7 +98,7 @@ package actor ColdDatabase {
 
     // MARK: Ledger
 
-    private func index(of transfer: Transfer) -> Int? {
+    func index(of transfer: Transfer) -> Int? {
         indices[RangeKey(type: transfer.type, range: transfer.range)]
     }
 
@@ -117,6 +120,8 @@ package actor ColdDatabase {
         row.id = ledger[index].id
         row.request = ledger[index].request
         row.prunes = ledger[index].prunes
+        row.scrubbedAt = ledger[index].scrubbedAt
+        if ledger[index].state == .mismatched, row.state != .mismatched { row.mismatched(ledger[index].error ?? "") }
         ledger[index] = row
     }
 
@@ -139,12 +144,8 @@ package actor ColdDatabase {
         row.prunes = row.prunes || prunes
         row.attempt = 0
         row.error = nil
-        if row.state == .mismatched {
-            // What cold must be is not known any more: the next copy takes the range as it finds it.
-            row.cold = nil
-            row.staging = nil
-        }
-        if [.mismatched, .failed, .unaccounted].contains(row.state) { row.state = .planned }
+        if row.state == .mismatched { row.state = .copied }
+        if [.failed, .unaccounted].contains(row.state) { row.state = .planned }
         if let index { ledger[index] = row } else { append(row) }
     }
 
@@ -197,7 +198,7 @@ package actor ColdDatabase {
             if table.insert(row) {
                 added += row.summary
             } else if let held = table.row(row), held.content != row.content {
-                conflicts[type.name, default: [:]][row.identity, default: []].insert(row.content)
+                conflicts[type.name, default: [:]][row.identity, default: [:]][row.content] = row
             }
         }
         return added
@@ -214,7 +215,7 @@ package actor ColdDatabase {
         if flaws.contains(.readsBackTheCopy) { return 0 }
         return (self.staging[staging] ?? []).count { row in
             tables[type]?.row(row)?.content != row.content
-                && conflicts[type]?[row.identity]?.contains(row.content) != true
+                && conflicts[type]?[row.identity]?[row.content] == nil
         }
     }
 
@@ -234,9 +235,8 @@ package actor ColdDatabase {
             for row in rows(of: type, in: transfer.range) {
                 tables[type]?.remove(row)
                 expired[type, default: [:]][row.identity, default: []].insert(row.content)
-                for content in conflicts[type]?.removeValue(forKey: row.identity) ?? [] {
-                    expired[type, default: [:]][row.identity, default: []].insert(content)
-                }
+                let others = conflicts[type]?.removeValue(forKey: row.identity) ?? [:]
+                expired[type, default: [:]][row.identity, default: []].formUnion(others.keys)
             }
             expiries[type, default: []].append((transfer.range, clock.timestamp))
             transfer.state = .expired
@@ -246,10 +246,45 @@ package actor ColdDatabase {
         return settled
     }
 
+    // MARK: Damage
+
     /// Takes away a row, as a failing disk does.
     package func loseRow(of type: String, in range: TimeRange) {
-        if let row = rows(of: type, in: range).first { tables[type]?.remove(row) }
+        guard let row = rows(of: type, in: range).first else { return }
+        tables[type]?.remove(row)
+        damage.append((type, row, nil))
         changed.insert(type)
+    }
+
+    /// Flips one bit of a row's content, as a failing disk does.
+    package func flipBit(of type: String, in range: TimeRange) {
+        guard let row = rows(of: type, in: range).first else { return }
+        for index in row.bytes.indices.reversed() {
+            var bytes = row.bytes
+            bytes[index] ^= 1
+            guard let flipped = parse(bytes, of: type), flipped.key == row.key, flipped.content != row.content else {
+                continue
+            }
+            tables[type]?.remove(row)
+            _ = tables[type]?.insert(flipped)
+            damage.append((type, row, flipped))
+            changed.insert(type)
+            return
+        }
+    }
+
+    private func parse(_ bytes: [UInt8], of type: String) -> MemoryRow? {
+        do { return try readers[type]?.rows(bytes).first } catch { return nil }
+    }
+
+    /// Puts everything back as it was before the damage.
+    package func mend() {
+        for (type, row, instead) in damage {
+            if let instead { tables[type]?.remove(instead) }
+            _ = tables[type]?.insert(row)
+            changed.insert(type)
+        }
+        damage = []
     }
 
     // MARK: What an audit reads
@@ -263,7 +298,7 @@ package actor ColdDatabase {
     package func describe(_ evidence: inout Evidence) {
         let type = evidence.type
         evidence.cold = tables[type]?.marks ?? RowSet()
-        evidence.conflicts = conflicts[type] ?? [:]
+        evidence.conflicts = (conflicts[type] ?? [:]).mapValues { Set($0.keys) }
         evidence.expired = expired[type] ?? [:]
         evidence.expiries = expiries[type] ?? []
         evidence.manifests = Set(

@@ -67,6 +67,8 @@ package actor HotDatabase {
     package private(set) var gaps: [(source: SourceID, gap: Gap)] = []
     var prunes: [Prune] = []
     private(set) var fence: Int64 = 0
+    /// How long an archiver finds that a transaction takes.
+    private(set) var commitLatency = Duration.zero
     private var archiveSessions: [Int: Int64] = [:]
     /// Rows that prunes deleted, by type.
     var deleted: [String: [(identity: String, content: Digest128)]] = [:]
@@ -88,6 +90,8 @@ package actor HotDatabase {
         self.flaws = flaws
         readers = Dictionary(catalog.types.map { ($0.name, MemoryRowReader(type: $0)) }) { $1 }
     }
+
+    package func setCommitLatency(_ latency: Duration) { commitLatency = latency }
 
     // MARK: Sessions
 

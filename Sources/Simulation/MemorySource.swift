@@ -27,6 +27,10 @@ package struct MemorySource: ArchiveSource {
         try await run("read the newest event") { await database.newestEvent() }
     }
 
+    package func commitLatency() async throws(StoreError) -> Duration {
+        try await run("measure the commit latency") { await database.commitLatency }
+    }
+
     package func pruneRecords() async throws(StoreError) -> [PruneRecord] {
         try await run("read the prune log") { await database.prunes.map(\.record) }
     }

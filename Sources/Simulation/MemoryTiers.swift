@@ -37,6 +37,19 @@ package struct MemoryTiers: ArchiveTiers {
         try await faults.onTier("cold", "release lease") { await cold.releaseLease(token, holder) }
     }
 
+    package func recordedPass() async throws(StoreError) -> Timestamp? {
+        try await faults.onTier("cold", "read the last pass") { await cold.lastPass }
+    }
+
+    package func recordPass(_ token: Int64, at time: Timestamp) async throws(StoreError) {
+        try await faults.onTier("cold", "record a pass") { await cold.recordPass(at: time) }
+    }
+
+    /// Every time zone is an hour ahead of UTC.
+    package func localTime(of timeZone: String, at time: Timestamp) async throws(StoreError) -> LocalTime {
+        LocalTime(changes: [LocalTime.Change(at: Timestamp(micros: 0), offsetMicros: 3_600_000_000)])
+    }
+
     package func takeOver(_ token: Int64) async throws(StoreError) {
         try await faults.onTier("hot", "raise fence") { await hot.raiseFence(token) }
         try await faults.onTier("cold", "raise fence") { await cold.raiseFence(token) }
@@ -78,6 +91,8 @@ extension ColdDatabase {
     func releaseLease(_ token: Int64, _ holder: String) {
         if lease.token == token, lease.holder == holder { expireLease() }
     }
+
+    package func recordPass(at time: Timestamp) { lastPass = time }
 
     /// The lease is free for whoever asks first.
     package func expireLease() { lease.expiresAt = Timestamp(micros: 0) }
@@ -169,7 +184,54 @@ package struct MemoryTarget: ArchiveTarget {
         try await run("expire") { await database.expire(transfers) }
     }
 
+    package func readConflicts(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> MemoryRows {
+        let rows = try await run("read conflicts") { await database.conflicts(of: type.name, in: range) }
+        return MemoryRows(rows.map(\.bytes), tier: "cold", faults: faults)
+    }
+
+    package func oldestProved(of types: [RecordType]) async throws(StoreError) -> Transfer? {
+        try await run("look for the oldest proof") { await database.oldestProved(of: types.map(\.name)) }
+    }
+
+    package func reread(
+        _ transfer: Transfer,
+        type: RecordType
+    ) async throws(StoreError) -> (Transfer, MemoryRows)? {
+        try await run("read again") { await database.reread(transfer) }.map {
+            ($0, MemoryRows($1.map(\.bytes), tier: "cold", faults: faults))
+        }
+    }
+
+    package func recordScrubbed(_ transfer: Transfer) async throws(StoreError) -> Bool {
+        try await run("record scrub") { await database.recordScrubbed(transfer) }
+    }
+
     package func close() async { await database.disconnect(session) }
+}
+
+extension ColdDatabase {
+    func conflicts(of type: String, in range: TimeRange) -> [MemoryRow] {
+        (conflicts[type] ?? [:]).values.flatMap(\.values).filter { range.contains($0.ts) }
+    }
+
+    func oldestProved(of types: [String]) -> Transfer? {
+        ledger.filter { types.contains($0.type) && $0.isProved }
+            .min { ($0.provedAt?.micros ?? 0, $0.range.start) < ($1.provedAt?.micros ?? 0, $1.range.start) }
+    }
+
+    func reread(_ transfer: Transfer) -> (Transfer, [MemoryRow])? {
+        guard let index = index(of: transfer), ledger[index].isProved else { return nil }
+        return (ledger[index], rows(of: transfer.type, in: transfer.range))
+    }
+
+    func recordScrubbed(_ transfer: Transfer) -> Bool {
+        guard let index = index(of: transfer), ledger[index].isProved, ledger[index].manifest == transfer.manifest
+        else {
+            return false
+        }
+        if transfer.state == .mismatched { record(transfer) } else { ledger[index].scrubbedAt = transfer.scrubbedAt }
+        return true
+    }
 }
 
 /// A copy on its way into cold in memory: nothing of it is there before the commit.

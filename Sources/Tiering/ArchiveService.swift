@@ -1,13 +1,14 @@
 package import Platform
+package import Records
 
-/// Keeps the archive going for ever: takes the lease, renews it, and runs a pass every interval or when asked.
+/// Keeps the archive going for ever: takes the lease, renews it, and runs a pass when one is due or asked for.
 package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Duration == Duration {
     package let name = "archive"
     private let archiver: Archiver<Tiers>
     private let tiers: Tiers
     private let clock: C
-    /// Between the starts of two passes.
-    private let interval: Duration
+    private let schedule: ArchiveSchedule
+    private let now: @Sendable () -> Timestamp
     /// How long the lease lasts; it is renewed three times as often.
     private let lease: Duration
     private let bell: Bell
@@ -18,7 +19,8 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
         _ archiver: Archiver<Tiers>,
         tiers: Tiers,
         clock: C,
-        interval: Duration,
+        schedule: ArchiveSchedule,
+        now: @escaping @Sendable () -> Timestamp,
         lease: Duration,
         bell: Bell,
         board: ArchiveBoard,
@@ -27,7 +29,8 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
         self.archiver = archiver
         self.tiers = tiers
         self.clock = clock
-        self.interval = interval
+        self.schedule = schedule
+        self.now = now
         self.lease = lease
         self.bell = bell
         self.board = board
@@ -105,22 +108,68 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
     }
 
     private func passes(_ token: Int64, until stop: Latch) async throws {
+        var last = schedule.reference(recorded: try await recordedPass(), at: now())
+        var wall = Wall()
         while !stop.isOpen {
-            try Task.checkCancellation()
-            let next = clock.now.advanced(by: interval)
+            try await waitForPass(after: last, by: &wall, until: stop)
+            if stop.isOpen { return }
+            let (begun, zone) = (now(), wall.zone)
             do throws(StoreError) {
-                try await archiver.pass(token: token) { stop.isOpen }
+                try await archiver.pass(token: token) { stop.isOpen || !schedule.isOpen(at: now(), in: zone) }
+                if case .cron = schedule.rhythm { try await tiers.recordPass(token, at: begun) }
+                last = begun
             } catch {
                 // What another archiver fenced off is over; what failed otherwise is looked at again in the next pass.
                 guard error.code != .fenced else { throw error }
-                try await stop.wait(
-                    for: min(interval, failed(error) == .halt ? .seconds(30) : .seconds(1)),
-                    clock: clock
-                )
-                continue
+                let wait = failed(error) == .halt ? Duration.seconds(30) : .seconds(1)
+                if case .every(let interval) = schedule.rhythm {
+                    try await stop.wait(for: min(interval, wait), clock: clock)
+                } else {
+                    try await stop.wait(for: wait, clock: clock)
+                }
             }
-            if stop.isOpen { return }
-            try await bell.wait(until: next, clock: clock, orFor: stop)
+        }
+    }
+
+    private func recordedPass() async throws(StoreError) -> Timestamp? {
+        guard case .cron = schedule.rhythm else { return nil }
+        return try await tiers.recordedPass()
+    }
+
+    /// Waits until a pass is due after that of `last`, or is asked for in a part of the day in which it may run.
+    private func waitForPass(after last: Timestamp, by wall: inout Wall, until stop: Latch) async throws {
+        var last = last
+        var isAsked = false
+        while true {
+            try Task.checkCancellation()
+            let now = now()
+            // A wall clock that was put back makes no wait longer than it was.
+            last = min(last, now)
+            if schedule.needsLocalTime, wall.isOld(at: now) {
+                wall = Wall(zone: try await tiers.localTime(of: schedule.timeZone, at: now), readAt: now)
+            }
+            let isOpen = schedule.isOpen(at: now, in: wall.zone)
+            let next = schedule.nextPass(after: last, at: now, in: wall.zone)
+            board.update {
+                $0.nextPass = next
+                $0.paused = isOpen ? nil : "archive.windows are shut until \(next)"
+            }
+            if stop.isOpen || isOpen && (isAsked || next <= now) { return }
+            // The wall clock may jump: it is looked at again.
+            let wait = min(.microseconds(next.micros - now.micros), Self.look)
+            isAsked = try await bell.wait(until: clock.now.advanced(by: wait), clock: clock, orFor: stop) || isAsked
+        }
+    }
+
+    private static var look: Duration { .seconds(60) }
+
+    /// The clock on the wall, asked for anew each day, because rules change and what was read ends.
+    private struct Wall {
+        var zone = LocalTime.utc
+        var readAt: Timestamp?
+
+        func isOld(at now: Timestamp) -> Bool {
+            readAt.map { now < $0 || now.micros - $0.micros > 86_400_000_000 } ?? true
         }
     }
 

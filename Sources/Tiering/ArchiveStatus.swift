@@ -25,8 +25,26 @@ package struct ArchiveStatus: Sendable, Equatable {
         package var errors: [String] = []
         /// Closed ranges with rows that are not verified yet, oldest first: how far the archive is behind.
         package var oldestUnverified: Timestamp?
+        /// When the range was proved or scrubbed whose last proof is the oldest.
+        package var oldestProof: Timestamp?
+        package var scrubbed = Scrubbed()
 
         package init() {}
+    }
+
+    /// What the scrub of this process read again.
+    package struct Scrubbed: Sendable, Equatable {
+        package private(set) var ranges = 0
+        package private(set) var rows = 0
+        package private(set) var bytes = 0
+
+        package init() {}
+
+        package mutating func add(rows: Int, bytes: Int) {
+            ranges += 1
+            self.rows += rows
+            self.bytes += bytes
+        }
     }
 
     package var state: State = .starting
@@ -36,6 +54,9 @@ package struct ArchiveStatus: Sendable, Equatable {
     package var token: Int64?
     package var passes = 0
     package var lastPass: Timestamp?
+    package var nextPass: Timestamp?
+    /// Why nothing is begun at present, though it may be due.
+    package var paused: String?
     package var types: [String: OfType] = [:]
     package var hotReachable = false
     package var coldReachable = false
@@ -53,6 +74,7 @@ package struct ArchiveStatus: Sendable, Equatable {
             let held = own.lazy.filter { $0.manifest != nil && $0.state != .expired }
             of.rowsInCold = held.map { $0.cold?.rows ?? 0 }.reduce(0, +)
             of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
+            of.oldestProof = own.lazy.filter(\.isProved).compactMap(\.provedAt).min()
             of.halted = own.first { $0.state == .mismatched }.map(Self.explain)
             of.errors = own.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }
             types[name] = of
@@ -77,7 +99,7 @@ package struct ArchiveStatus: Sendable, Equatable {
 
     private static func explain(_ transfer: Transfer) -> String {
         "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
-            + "pruned until it is asked for again with POST /transfers"
+            + "pruned meanwhile"
     }
 }
 

@@ -29,11 +29,16 @@ extension RowStream {
 
 extension ContentDigester {
     func summary(of rows: [UInt8], tier: String) throws(StoreError) -> Summary {
-        do {
-            return try summarize(rows.span)
-        } catch {
-            throw StoreError(.corrupt, .halt, tier: tier, operation: "read rows", detail: "\(error)")
-        }
+        try readable(tier) { () throws(CopyRowError) in try summarize(rows.span) }
+    }
+}
+
+/// What `body` makes of rows that a tier gave; bytes that are no rows are the tier's fault.
+func readable<R>(_ tier: String, _ body: () throws(CopyRowError) -> R) throws(StoreError) -> R {
+    do {
+        return try body()
+    } catch {
+        throw StoreError(.corrupt, .halt, tier: tier, operation: "read rows", detail: "\(error)")
     }
 }
 
@@ -88,6 +93,8 @@ package protocol ArchiveSource: Sendable {
     /// Activity summed into ranges of the policy's width, for the given types.
     func activity(of types: [RecordType], rangeMicros: Int64) async throws(StoreError) -> [RangeActivity]
     func newestEvent() async throws(StoreError) -> Timestamp?
+    /// How long a small transaction takes now, from here to its COMMIT and back.
+    func commitLatency() async throws(StoreError) -> Duration
     /// Every prune hot remembers; cold must hold each manifest named here.
     func pruneRecords() async throws(StoreError) -> [PruneRecord]
     func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> Snapshot
@@ -132,14 +139,35 @@ package protocol ArchiveTarget: Sendable {
     func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer
     /// SHA-256 of the manifests with these numbers; absent where the ledger has none.
     func manifests(_ numbers: [Int64]) async throws(StoreError) -> [Int64: String]
+
+    // MARK: Scrub
+
+    /// Late rows of the range whose key cold holds with other content.
+    func readConflicts(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Rows
+    /// The range of these types whose last proof is the oldest; nil where there is none.
+    func oldestProved(of types: [RecordType]) async throws(StoreError) -> Transfer?
+    /// A transfer as the ledger has it and the rows of its range, both as of the same instant.
+    ///
+    /// Nil where no proof stands that the rows could be compared with.
+    func reread(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> (Transfer, Rows)?
+    /// Writes what reading again found (`scrubbedAt`, or a mismatch); false, and nothing is written, where the ledger
+    /// has moved on since.
+    func recordScrubbed(_ transfer: Transfer) async throws(StoreError) -> Bool
+
     // MARK: Drift
+
     /// Where the tables and views of these types are not as the catalogue says.
     func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift]
+
     // MARK: Retention of cold
+
     /// Takes pruned ranges out of cold, whole partitions where nothing else is in them, and keeps their proofs.
     ///
     /// Returns those that are expired, and those found mismatched instead; what is locked or asked for stays as it is.
     func expire(_ transfers: [Transfer], type: RecordType) async throws(StoreError) -> [Transfer]
+
+    // MARK: Session
+
     func close() async
 }
 
@@ -157,6 +185,14 @@ package protocol ArchiveTiers: Sendable {
     func takeOver(_ token: Int64) async throws(StoreError)
     func openSource(_ token: Int64) async throws(StoreError) -> Source
     func openTarget(_ token: Int64) async throws(StoreError) -> Target
+
+    // MARK: Schedule
+
+    /// When the last pass that any archiver ended had begun.
+    func recordedPass() async throws(StoreError) -> Timestamp?
+    func recordPass(_ token: Int64, at time: Timestamp) async throws(StoreError)
+    /// What clocks show in a time zone around `time`.
+    func localTime(of timeZone: String, at time: Timestamp) async throws(StoreError) -> LocalTime
 }
 
 package enum LeaseOutcome: Sendable, Equatable {

@@ -10,6 +10,8 @@ package enum ArchiveEvent: Sendable {
     case moved(Transfer, from: Transfer.State)
     case transferFailed(Transfer, detail: String, Disposition)
     case passFailed(detail: String, Disposition)
+    /// Reading cold again could not go on; it is tried again.
+    case scrubFailed(detail: String, Disposition)
     /// Cold lacks manifests that hot's log names: it was restored from an older backup.
     case archiveLost(String)
 }
@@ -21,6 +23,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
     private let planner: Planner
     /// Transfers that a pass carries at the same time, each in sessions of its own.
     private let concurrency: Int
+    private let throttle: Throttle
     private let now: @Sendable () -> Timestamp
     private let board: ArchiveBoard
     private let report: @Sendable (ArchiveEvent) -> Void
@@ -31,6 +34,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         types: [RecordType],
         policy: ArchivePolicy,
         concurrency: Int = 1,
+        throttle: Throttle = Throttle(clock: ContinuousClock()),
         now: @escaping @Sendable () -> Timestamp,
         newID: @escaping @Sendable () -> String,
         board: ArchiveBoard,
@@ -40,6 +44,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         self.types = types
         planner = Planner(policy: policy)
         self.concurrency = concurrency
+        self.throttle = throttle
         self.now = now
         self.newID = newID
         self.board = board
@@ -217,7 +222,12 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         var sessions = sessions
         do throws(StoreError) {
             while let transfer = work.next() {
-                guard let type = types.first(where: { $0.name == transfer.type }) else { continue }
+                // The scrub halts types, too.
+                guard let type = types.first(where: { $0.name == transfer.type }),
+                    board.current.types[type.name]?.halted == nil
+                else { continue }
+                try await awaitCalm(sessions.source, work)
+                if work.isStopping() { break }
                 let after = try await carry(transfer, type, work, &sessions)
                 if after.state == .mismatched { work.halt(after.type) }
                 board.update { $0.moved(after, from: work.known[after.id]) }
@@ -229,6 +239,17 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         await sessions.close()
     }
 
+    private func awaitCalm(_ source: Tiers.Source, _ work: Work) async throws(StoreError) {
+        var wasPaused = false
+        try await throttle.awaitCalm(of: source, unless: work.isStopping) { latency in
+            wasPaused = true
+            board.update {
+                $0.paused = "hot takes \(latency.milliseconds) ms to commit, more than archive.pause_above"
+            }
+        }
+        if wasPaused { board.update { $0.paused = nil } }
+    }
+
     /// Runs one transfer; a failure is recorded with it, and the pass goes on in new sessions.
     private func carry(
         _ transfer: Transfer,
@@ -236,7 +257,13 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         _ work: Work,
         _ sessions: inout Sessions
     ) async throws(StoreError) -> Transfer {
-        let runner = TransferRunner(source: sessions.source, target: sessions.target, planner: planner, now: now)
+        let runner = TransferRunner(
+            source: sessions.source,
+            target: sessions.target,
+            planner: planner,
+            throttle: throttle,
+            now: now
+        )
         var last = transfer
         do throws(StoreError) {
             return try await runner.run(transfer, type: type, newestEvent: work.newestEvent) { moved in

@@ -7,7 +7,7 @@ package struct BatchPolicy: Sendable, Equatable {
     /// How long a batch that is not full waits for more.
     package var linger: Duration
 
-    package init(rows: Int = 5_000, bytes: Int = 4 << 20, linger: Duration = .milliseconds(20)) {
+    package init(rows: Int = 10_000, bytes: Int = 4 << 20, linger: Duration = .milliseconds(20)) {
         precondition(rows > 0 && bytes > 0 && linger >= .zero, "a batch has limits")
         self.rows = rows
         self.bytes = bytes

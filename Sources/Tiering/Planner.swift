@@ -14,6 +14,8 @@ package struct ArchivePolicy: Sendable, Equatable {
     /// How long cold keeps rows, microseconds, by type name; `coldRetentionMicros` for the rest; nil is for ever.
     package var coldRetentionByType: [String: Int64]
     package var coldRetentionMicros: Int64?
+    /// Rows of a mismatch that are named with both versions; the others are counted.
+    package var namedRows: Int
 
     package init(
         rangeMicros: Int64,
@@ -22,7 +24,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         retentionByType: [String: Int64] = [:],
         prunes: Bool = true,
         coldRetentionMicros: Int64? = nil,
-        coldRetentionByType: [String: Int64] = [:]
+        coldRetentionByType: [String: Int64] = [:],
+        namedRows: Int = 10
     ) {
         precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
         self.rangeMicros = rangeMicros
@@ -32,6 +35,7 @@ package struct ArchivePolicy: Sendable, Equatable {
         self.prunes = prunes
         self.coldRetentionMicros = coldRetentionMicros
         self.coldRetentionByType = coldRetentionByType
+        self.namedRows = namedRows
     }
 }
 

@@ -14,15 +14,16 @@ package struct Proof: Sendable, Equatable {
         self.missing = missing
     }
 
-    package func isComplete(hot: Summary, cold: Summary) -> Bool {
-        found == cold && missing == 0 && (staged.map { $0 == hot } ?? (hot == cold))
+    /// `hot` is what was copied; nil where nothing was since the last proof.
+    package func isComplete(hot: Summary?, cold: Summary) -> Bool {
+        found == cold && missing == 0 && (hot.map { $0 == staged ?? cold } ?? true)
     }
 
-    package func difference(hot: Summary, cold: Summary) -> String {
+    package func difference(hot: Summary?, cold: Summary) -> String {
         var parts: [String] = []
         if found != cold { parts.append("cold holds \(found), must be \(cold)") }
-        if let staged, staged != hot { parts.append("staging holds \(staged), copied \(hot)") }
-        if staged == nil && hot != cold { parts.append("hot had \(hot), cold must be \(cold)") }
+        if let staged, let hot, staged != hot { parts.append("staging holds \(staged), copied \(hot)") }
+        if staged == nil, let hot, hot != cold { parts.append("hot had \(hot), cold must be \(cold)") }
         if missing > 0 { parts.append("\(missing) copied rows are not in cold") }
         return parts.joined(separator: "; ")
     }

@@ -46,7 +46,10 @@ package struct Transfer: Sendable, Equatable {
     package var error: String?
     package var updatedAt: Timestamp?
     package var verifiedAt: Timestamp?
+    /// When exactly the verified rows left hot; nil where rows were copied since.
     package var prunedAt: Timestamp?
+    /// When cold was last read again and found as the proof says.
+    package var scrubbedAt: Timestamp?
 
     package init(id: String, type: String, range: TimeRange, state: State = .planned) {
         self.id = id
@@ -74,20 +77,47 @@ package struct Transfer: Sendable, Equatable {
         self.cold = cold
         self.stamp = stamp
         self.staging = staging
+        prunedAt = nil
         error = nil
     }
 
     /// Cold was read back; `proof` is what it holds and how many staged rows it lacks.
+    ///
+    /// A range that was found mismatched and mended is proved again as it was: verified, or pruned.
     package mutating func compared(_ proof: Proof, at time: Timestamp) {
         precondition(state == .copied, "compared from \(state)")
-        guard let cold, let hot, proof.isComplete(hot: hot, cold: cold) else {
-            state = .mismatched
-            error = proof.difference(hot: hot ?? .zero, cold: cold ?? .zero)
-            return
+        // Without staging a copy went straight in, unless it was proved before: then nothing was copied since.
+        let copied = staging == nil && manifest != nil ? nil : hot
+        guard let cold, hot != nil, proof.isComplete(hot: copied, cold: cold) else {
+            return mismatched(proof.difference(hot: copied, cold: cold ?? .zero))
         }
-        state = .verified
+        state = prunedAt == nil ? .verified : .pruned
         verifiedAt = time
         error = nil
+    }
+
+    /// A tier is not what it must be: the type halts until an operator asks for the range again.
+    package mutating func mismatched(_ finding: String) {
+        state = .mismatched
+        error = finding
+    }
+
+    /// Adds to a finding which rows it is, and how to go on.
+    package mutating func explain(_ rows: String) {
+        error =
+            [error, rows].compactMap(\.self).joined(separator: ": ")
+            + "; to go on, mend the rows by hand and ask for the range again with POST /transfers"
+    }
+
+    /// When cold was last found to hold what it must.
+    package var provedAt: Timestamp? { [verifiedAt, scrubbedAt].compactMap(\.self).max() }
+
+    /// Whether `cold` is what the range in cold must be now: it was proved, and nothing was copied since.
+    package var isProved: Bool {
+        switch state {
+        case .planned, .verified, .pruned, .unaccounted, .failed: manifest != nil && cold != nil && staging == nil
+        case .copied, .mismatched, .expired: false
+        }
     }
 
     /// Exactly the verified rows left hot.

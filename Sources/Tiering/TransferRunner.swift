@@ -9,12 +9,20 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
     package let source: Source
     package let target: Target
     package let planner: Planner
+    private let throttle: Throttle
     private let now: @Sendable () -> Timestamp
 
-    package init(source: Source, target: Target, planner: Planner, now: @escaping @Sendable () -> Timestamp) {
+    package init(
+        source: Source,
+        target: Target,
+        planner: Planner,
+        throttle: Throttle = Throttle(clock: ContinuousClock()),
+        now: @escaping @Sendable () -> Timestamp
+    ) {
         self.source = source
         self.target = target
         self.planner = planner
+        self.throttle = throttle
         self.now = now
     }
 
@@ -84,6 +92,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             // Hot is read, the rows are digested and cold takes them at the same time.
             try await snapshot.forEach { rows throws(StoreError) in
                 async let summary = Result { () throws(StoreError) in try digester.summary(of: rows, tier: "hot") }
+                try await throttle.spend(rows.count)
                 try await copy.write(rows)
                 hot += try await summary.get()
             }
@@ -116,9 +125,17 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         }
         var transfer = transfer
         transfer.compared(proof, at: now())
-        if transfer.state == .verified { return try await target.recordVerified(transfer, type: type) }
+        if transfer.state != .mismatched { return try await target.recordVerified(transfer, type: type) }
+        return try await named(transfer, type: type)
+    }
+
+    /// Records a mismatch, then finds which rows it is and records those too.
+    private func named(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
         try await target.record(transfer)
-        return transfer
+        var named = transfer
+        named.explain(await target.differingRows(of: transfer, type, source, limit: planner.policy.namedRows))
+        try await target.record(named)
+        return named
     }
 
     /// Deletes from hot exactly the rows that were verified.
@@ -138,8 +155,10 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         case .late: return transfer
         case .declined(let reason): transfer.error = reason
         case .altered(let found):
-            transfer.state = .mismatched
-            transfer.error = "hot holds \(found), verified was \(transfer.hot ?? .zero); nothing was pruned"
+            transfer.mismatched("hot holds \(found), verified was \(transfer.hot ?? .zero); nothing was pruned")
+            // Once it is asked for again, hot is copied as it then is.
+            transfer.stamp = nil
+            return try await named(transfer, type: type)
         }
         try await target.record(transfer)
         return transfer

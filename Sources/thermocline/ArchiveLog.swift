@@ -27,6 +27,8 @@ enum ArchiveLog {
                 "pass failed",
                 [.disposition(disposition.rawValue), .detail(detail)]
             )
+        case .scrubFailed(let detail, let disposition):
+            log.warning("scrub failed", .disposition(disposition.rawValue), .detail(detail))
         case .archiveLost(let detail): log.error("archive lost", .detail(detail))
         }
     }

@@ -50,6 +50,7 @@ extension Invocation {
         case .quarantineShow: return try await QuarantineCommand(self).show()
         case .quarantineReplay: return try await QuarantineCommand(self).replay()
         case .quarantineDrop: return try await QuarantineCommand(self).drop()
+        case .verify: return try await VerifyCommand(self).run()
         case .check: return try CheckCommand(self).run()
         case .simulate: return try await SimulateCommand(self).run()
         case .demo: return try await DemoCommand(self).run()
@@ -66,5 +67,18 @@ extension Invocation {
             settings: values("--set"),
             mode: mode
         ).load(.standard, for: databases)
+    }
+
+    /// The instant that a flag names: a time with a zone, or an age.
+    func time(_ flag: String) throws(UsageError) -> Timestamp? {
+        guard let text = text(flag) else { return nil }
+        do throws(UnitError) {
+            return Timestamp(micros: WallClock.now() - (try HumanUnits.duration(text).micros))
+        } catch {
+            if let time = Timestamp(iso8601: text, zoneRequired: true) { return time }
+            throw UsageError(
+                "\(flag): \"\(text)\", expected a time with a zone such as 2026-11-20T08:00:00Z, or an age such as 2h"
+            )
+        }
     }
 }

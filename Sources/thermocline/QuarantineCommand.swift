@@ -100,20 +100,7 @@ struct QuarantineCommand {
         }
         filter.reason = invocation.text("--reason")
         filter.stream = invocation.text("--stream")
-        if let text = invocation.text("--since") {
-            do throws(UnitError) {
-                let age = try HumanUnits.duration(text).micros
-                filter.since = Timestamp(micros: WallClock.now() - age)
-            } catch {
-                guard let time = Timestamp(iso8601: text, zoneRequired: true) else {
-                    throw UsageError(
-                        "--since: \"\(text)\", expected a time with a zone such as 2026-11-20T08:00:00Z, or an age "
-                            + "such as 2h"
-                    )
-                }
-                filter.since = time
-            }
-        }
+        filter.since = try invocation.time("--since")
         return filter
     }
 

@@ -71,7 +71,7 @@ enum QuarantineText {
     }
 
     /// On one line, with what a terminal would obey or not show spelled out.
-    private static func visible(_ text: String) -> String { readable(Array(text.utf8)) }
+    static func visible(_ text: String) -> String { readable(Array(text.utf8)) }
 
     /// UTF-8 as it is, other bytes and control characters as `\\x00`.
     static func readable(_ bytes: [UInt8]) -> String {

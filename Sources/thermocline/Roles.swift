@@ -24,7 +24,6 @@ struct Roles: Sendable {
     }
 
     private var types: [RecordType] { catalog.types.filter { configuration[$0.name].enabled } }
-    private var bucketMicros: Int64 { configuration.archive.bucket.micros }
 
     /// In order of dependency: HTTP first, so that it answers until the last.
     func services(_ mode: Mode) throws -> [any Service] {
@@ -104,15 +103,7 @@ struct Roles: Sendable {
         let (board, bell) = (archiveBoard, Bell())
         let inbox = Inbox<ArchiveCommand>(limit: 64)
         let archive = configuration.archive
-        let tiers = PostgresTiers(
-            settings: ArchiveSettings(
-                hotConninfo: try configuration.conninfo(configuration.hot.postgres, "hot.postgres"),
-                coldConninfo: try configuration.conninfo(configuration.cold.postgres, "cold.postgres"),
-                bucketMicros: bucketMicros,
-                lease: archive.lease
-            ),
-            catalog: catalog
-        )
+        let tiers = try configuration.archiveTiers(catalog)
         let policy = ArchivePolicy(
             rangeMicros: archive.range.micros,
             safetyLagMicros: archive.safetyLag.micros,
@@ -120,7 +111,8 @@ struct Roles: Sendable {
             retentionByType: configuration.types.compactMapValues { $0.retention?.micros },
             prunes: archive.prune,
             coldRetentionMicros: configuration.cold.retention?.micros,
-            coldRetentionByType: configuration.types.compactMapValues { $0.coldRetention?.micros }
+            coldRetentionByType: configuration.types.compactMapValues { $0.coldRetention?.micros },
+            namedRows: archive.namedRows
         )
         let log = log.with(.tier("cold"))
         let report: @Sendable (ArchiveEvent) -> Void = { ArchiveLog.write($0, to: log) }
@@ -129,6 +121,7 @@ struct Roles: Sendable {
             types: types,
             policy: policy,
             concurrency: archive.concurrency,
+            throttle: Throttle(archive.limits, clock: ContinuousClock()),
             now: Self.now,
             newID: { RandomID.uuid() },
             board: board,
@@ -146,17 +139,41 @@ struct Roles: Sendable {
                 archiver,
                 tiers: tiers,
                 clock: ContinuousClock(),
-                interval: archive.interval,
+                schedule: archive.passes,
+                now: Self.now,
                 lease: archive.lease,
                 bell: bell,
                 board: board,
                 report: report
             ),
             RequestDesk(tiers: tiers, types: types, policy: policy, inbox: inbox, board: board, bell: bell),
+            ScrubService(
+                tiers: tiers,
+                types: types,
+                settings: ScrubSettings(
+                    bytesPerSecond: archive.scrub.rate,
+                    every: archive.scrub.every,
+                    namedRows: archive.namedRows
+                ),
+                clock: ContinuousClock(),
+                now: Self.now,
+                board: board,
+                report: report
+            ),
         ]
     }
 
     private static func now() -> Timestamp { Timestamp(micros: WallClock.now()) }
+}
+
+extension Configuration.Archive {
+    fileprivate var limits: Throttle.Limits {
+        Throttle.Limits(bytesPerSecond: rate > 0 ? rate : nil, pauseAbove: pauseAbove)
+    }
+
+    fileprivate var passes: ArchiveSchedule {
+        ArchiveSchedule(schedule.isEmpty ? .every(interval) : .cron(schedule), windows: windows, timeZone: timeZone)
+    }
 }
 
 extension Configuration {
@@ -169,6 +186,19 @@ extension Configuration {
             maxPartitions: hot.maxPartitions,
             maxRejectedShare: quarantine.maxShare,
             maxQuarantineBytes: quarantine.maxBytes
+        )
+    }
+
+    /// Both databases, as the archiver and its tools reach them.
+    func archiveTiers(_ catalog: Catalog) throws(UsageError) -> PostgresTiers {
+        PostgresTiers(
+            settings: ArchiveSettings(
+                hotConninfo: try conninfo(hot.postgres, "hot.postgres"),
+                coldConninfo: try conninfo(cold.postgres, "cold.postgres"),
+                bucketMicros: archive.bucket.micros,
+                lease: archive.lease
+            ),
+            catalog: catalog
         )
     }
 

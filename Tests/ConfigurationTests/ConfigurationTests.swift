@@ -112,7 +112,7 @@ import Testing
               retention: 3 days
               batch: {rows: 0, linger: fast}
               listen: 8085
-            archive: {prune: yes, range: 90m}
+            archive: {prune: yes, range: 90m, schedule: ["0 24 * * *"], windows: [22-6]}
             quarantine: {max_share: 0.2}
             log: [debug]
             http: {connections: {a: 1}}
@@ -130,6 +130,8 @@ import Testing
             "thermocline.yaml:5:20: hot.batch.linger: \"fast\" is not a duration",
             "thermocline.yaml:6:3: hot.listen: \"8085\" is not an address",
             "thermocline.yaml:7:11: archive.prune: \"yes\", expected true or false",
+            "thermocline.yaml:7:35: archive.schedule: \"0 24 * * *\" is no cron expression: \"24\" is no hour",
+            "thermocline.yaml:7:61: archive.windows: \"22-6\", expected a part of the day such as 22:00-06:00",
             "thermocline.yaml:8:14: quarantine.max_share: \"0.2\", expected a share from 0% to 100%",
             "thermocline.yaml:9:6: log is a section; its options go below it, indented",
             "thermocline.yaml:10:21: http.connections takes one value or a list of values",
@@ -199,6 +201,20 @@ import Testing
         )
         let keys = try scratch.load(environment: ["THERMOCLINE_INGEST_PROVENANCE_KEYS": "a,b"])
         #expect(keys.configuration.ingest.provenanceKeys == ["a", "b"])
+    }
+
+    @Test func `a schedule is a list of cron expressions, which have commas of their own`() throws {
+        let cron = ["30 2,14 * * mon-fri", "0 5 1 * *"]
+        let yaml = "archive: {schedule: [\"\(cron[0])\", \"\(cron[1])\"], windows: [\"22:00-06:00\"]}"
+        let archive = try scratch.load(yaml).configuration.archive
+        #expect(archive.schedule.map(\.description) == cron)
+        #expect(archive.windows.map(\.description) == ["22:00-06:00"])
+        let given = try scratch.load(
+            environment: ["THERMOCLINE_ARCHIVE_SCHEDULE": cron.joined(separator: ";")],
+            settings: ["archive.windows=22:00-06:00, 12:00-13:00"]
+        ).configuration.archive
+        #expect(given.schedule.map(\.description) == cron)
+        #expect(given.windows.map(\.description) == ["22:00-06:00", "12:00-13:00"])
     }
 
     @Test(arguments: Catalog.standard.types)

@@ -6,9 +6,10 @@ import TestSupport
 
 @Suite(.privateNATS, .timeLimit(.minutes(2)))
 struct FetchTests {
-    @Test func `a message comes as it was sent: subject, headers, a payload of 1 MiB`() async throws {
+    @Test(arguments: [false, true])
+    func `a message comes as it was sent: subject, headers, a payload of 1 MiB`(_ throughLibrary: Bool) async throws {
         let fixture = try await Fixture()
-        let consumer = try await fixture.consumer()
+        let consumer = try await fixture.consumer(throughLibrary: throughLibrary)
         let subject = "\(fixture.stream).a.b"
         // The server's limit of 1 MiB counts the headers too.
         let large = (0..<(1 << 20) - 200).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }

@@ -22,14 +22,15 @@ struct Fixture {
     func consumer(
         from sequence: UInt64 = 1,
         filter: String? = nil,
-        ackPolicy: ConsumerConfiguration.AckPolicy = .all
+        ackPolicy: ConsumerConfiguration.AckPolicy = .all,
+        throughLibrary: Bool = false
     ) async throws -> PullConsumer {
         let name = "thermocline-test-\(UInt64.random(in: 0...(.max)))"
         try await connection.createConsumer(
             stream,
             ConsumerConfiguration(name: name, filterSubject: filter, startSequence: sequence, ackPolicy: ackPolicy)
         )
-        return try PullConsumer(connection, stream: stream, name: name)
+        return try PullConsumer(connection, stream: stream, name: name, throughLibrary: throughLibrary)
     }
 
     /// Stores messages `<stream>.n` whose payload is `bytes` long and begins with the number.

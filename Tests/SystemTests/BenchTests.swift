@@ -24,7 +24,8 @@ struct BenchTests {
         let environment = [
             "BENCH_ROUNDS": "1", "BENCH_TRADES": "3000", "BENCH_BOOKS": "100", "BENCH_MIX": "3000",
             "BENCH_SECONDS": "1",
-            "BENCH_KILLS": "1", "BENCH_JSON": "\(directory.path)/bench.json", "THERMOCLINE_BENCH_PEERS": "none",
+            "BENCH_KILLS": "1", "ROWS": "2000", "BENCH_JSON": "\(directory.path)/bench.json",
+            "THERMOCLINE_BENCH_PEERS": "none",
         ]
         let output = try await run([], environment, in: directory)
         let json = try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: "\(directory.path)/bench.json"))))
@@ -36,6 +37,7 @@ struct BenchTests {
             }
         }
         #expect(subjects.contains("books copy numeric[]"))
+        #expect(subjects.contains("archive psql") && subjects.contains("archive thermocline"))
         #expect(
             subjects.contains("latency 5000 thermocline all") && subjects.contains("recovery 10000 thermocline all")
         )

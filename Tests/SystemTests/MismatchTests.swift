@@ -16,6 +16,15 @@ import Testing
                 WHERE trade_id = 'trade_id-3') AS forged
             """
 
+        /// How the finding names the row.
+        var named: String {
+            switch self {
+            case .altered: "trade_id=trade_id-3: hot price=4.5 / cold price=5.5"
+            case .removed: "only in hot: ts=2026-11-18T"
+            case .added: "only in cold: ts=2026-11-18T"
+            }
+        }
+
         var repair: String {
             switch self {
             case .altered: "UPDATE thermocline_store.trade SET price = price - 1 WHERE trade_id = 'trade_id-3'"
@@ -79,6 +88,10 @@ import Testing
         #expect(health.code == 200 && health.status == "degraded")
         #expect(health.trouble.contains("trade: range") && health.trouble.contains("POST /transfers"))
         #expect(!health.trouble.contains("lsr"))
+        try await poll("the row named", within: .seconds(10)) {
+            try await cold.health("cold").trouble.contains(change.named)
+        }
+        #expect(cold.output.contains(change.named))
 
         try await stage.script(stage.cold, Change.removal)
         try await stage.script(stage.cold, change.repair)

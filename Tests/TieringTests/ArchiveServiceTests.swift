@@ -13,14 +13,20 @@ import Tiering
         let board = ArchiveBoard()
         let service: ArchiveService<MemoryTiers, ManualClock>
 
-        init(_ bench: Bench, holder: String = "one", faults: Faults = Faults()) {
+        init(
+            _ bench: Bench,
+            holder: String = "one",
+            schedule: ArchiveSchedule = ArchiveSchedule(.every(.seconds(60))),
+            faults: Faults = Faults()
+        ) {
             self.bench = bench
             let tiers = bench.tiers(holder, faults: faults)
             service = ArchiveService(
                 bench.archiver(tiers, board: board),
                 tiers: tiers,
                 clock: bench.clock,
-                interval: .seconds(60),
+                schedule: schedule,
+                now: { bench.clock.timestamp },
                 lease: .seconds(30),
                 bell: bell,
                 board: board,
@@ -159,27 +165,27 @@ import Tiering
         let bell = Bell()
         bell.ring()
         bell.ring()
-        try await bell.wait(until: never, clock: clock, orFor: Latch())
-        async let second: Void = bell.wait(until: clock.now.advanced(by: .seconds(1)), clock: clock, orFor: Latch())
+        #expect(try await bell.wait(until: never, clock: clock, orFor: Latch()))
+        async let second = bell.wait(until: clock.now.advanced(by: .seconds(1)), clock: clock, orFor: Latch())
         await clock.waitForSleepers(1)
         clock.advance(by: .seconds(1))
-        try await second
+        #expect(try await !second)
     }
 
     @Test func `a ring ends a wait`() async throws {
         let bell = Bell()
-        async let wait: Void = bell.wait(until: never, clock: clock, orFor: Latch())
+        async let wait = bell.wait(until: never, clock: clock, orFor: Latch())
         await clock.waitForSleepers(1)
         bell.ring()
-        try await wait
+        #expect(try await wait)
     }
 
     @Test func `the latch ends a wait`() async throws {
         let stop = Latch()
-        async let wait: Void = Bell().wait(until: never, clock: clock, orFor: stop)
+        async let wait = Bell().wait(until: never, clock: clock, orFor: stop)
         await clock.waitForSleepers(1)
         stop.open()
-        try await wait
+        #expect(try await !wait)
     }
 
     @Test func `a cancelled wait throws and takes no ring with it`() async throws {

@@ -18,12 +18,16 @@ struct Bench {
     let range: TimeRange
 
     static let rangeMicros: Int64 = 60_000_000
+    /// Made once: an explorer stores in thousands of benches.
+    private static let decoders = Dictionary(
+        Catalog.underTest.types.map { ($0.name, RecordDecoder(type: $0, catalog: .underTest)) }
+    ) { $1 }
 
-    init(_ type: RecordType) {
+    init(_ type: RecordType, coldFlaws: ColdDatabase.Flaws = [], hotFlaws: HotDatabase.Flaws = []) {
         self.type = type
         server = StreamServer(clock: clock)
-        hot = HotDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000)
-        cold = ColdDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000)
+        hot = HotDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000, flaws: hotFlaws)
+        cold = ColdDatabase(catalog: .underTest, clock: clock, bucketMicros: 20_000_000, flaws: coldFlaws)
         source = SourceID(stream: type.name, filter: SourceID.everything)
         range = TimeRange(containing: Timestamp(micros: 1_795_000_000_000_000), width: Self.rangeMicros)
     }
@@ -49,7 +53,7 @@ struct Bench {
             LaneSettings(source: source, type: type, isShared: isShared, batch: BatchPolicy(rows: rows)),
             streams: ScriptedStreams(server, clock: clock, faults: faults),
             hot: MemoryHot(hot, faults: faults),
-            decoder: RecordDecoder(type: type, catalog: .underTest),
+            decoder: Self.decoders[type.name] ?? RecordDecoder(type: type, catalog: .underTest),
             clock: clock,
             now: now ?? { clock.timestamp },
             board: board,
@@ -84,6 +88,7 @@ struct Bench {
     func archiver(
         _ tiers: MemoryTiers,
         concurrency: Int = 1,
+        throttle: Throttle? = nil,
         board: ArchiveBoard = ArchiveBoard(),
         report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }
     ) -> Archiver<MemoryTiers> {
@@ -93,6 +98,7 @@ struct Bench {
             types: Catalog.underTest.types,
             policy: Self.policy,
             concurrency: concurrency,
+            throttle: throttle ?? Throttle(clock: clock),
             now: { clock.timestamp },
             newID: { RandomID.uuid() },
             board: board,
@@ -104,13 +110,16 @@ struct Bench {
     func pass(
         _ tiers: MemoryTiers,
         concurrency: Int = 1,
+        throttle: Throttle? = nil,
+        board: ArchiveBoard = ArchiveBoard(),
         report: @escaping @Sendable (ArchiveEvent) -> Void = { _ in }
     ) async throws {
         guard case .held(let token, let isNew) = try await tiers.acquireLease() else {
             preconditionFailure("the lease is held")
         }
         if isNew { try await tiers.takeOver(token) }
-        try await archiver(tiers, concurrency: concurrency, report: report).pass(token: token) { false }
+        try await archiver(tiers, concurrency: concurrency, throttle: throttle, board: board, report: report)
+            .pass(token: token) { false }
     }
 
     /// The steps of single transfers, under a lease of its own.

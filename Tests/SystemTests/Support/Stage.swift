@@ -21,16 +21,19 @@ struct Stage: Sendable {
 
     /// Makes the databases and, unless told otherwise, their schemas with the program's own command.
     ///
-    /// `hotProxy` is the port of a `FaultProxy` that stands between the program and the hot database.
+    /// `hotProxy` is the port of a `FaultProxy` that stands between the program and the hot database; cold may be on a
+    /// server of its own.
     init(
         _ settings: [String] = [],
         natsURL: String = PrivateNATS.current.url,
         hotProxy: UInt16? = nil,
+        coldOn other: PrivatePostgres? = nil,
         appliesSchema: [String] = ["hot", "cold"]
     ) async throws {
         let server = PrivatePostgres.current
-        let names = [try await server.freshDatabase(), try await server.freshDatabase()]
-        (hot, cold) = (server.conninfo(names[0]), server.conninfo(names[1]))
+        let coldServer = other ?? server
+        let names = [try await server.freshDatabase(), try await coldServer.freshDatabase()]
+        (hot, cold) = (server.conninfo(names[0]), coldServer.conninfo(names[1]))
         hotOfProgram = hotProxy.map { server.conninfoTCP(names[0], port: $0) } ?? hot
         self.natsURL = natsURL
         directory = try PrivateDirectory("system")
