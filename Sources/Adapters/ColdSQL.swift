@@ -157,8 +157,12 @@ enum ColdSQL {
             state = CASE
                 WHEN transfer.state = 'mismatched' THEN 'copied'
                 WHEN transfer.state IN ('failed', 'unaccounted') THEN 'planned'
-                WHEN $7 AND transfer.state IN ('verified', 'pruned') THEN 'planned'
-                ELSE transfer.state END
+                WHEN $7 AND transfer.state IN ('verified', 'pruned', 'expired') THEN 'planned'
+                ELSE transfer.state END,
+            -- What an expired range held is gone: the rows that came since are the first of it.
+            cold_rows = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_rows END,
+            cold_digest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_digest END,
+            manifest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.manifest END
         RETURNING \(fields)
         """
 

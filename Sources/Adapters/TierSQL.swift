@@ -76,7 +76,7 @@ enum TierSQL {
         ] + compression(type)
     }
 
-    private static func readableColumns(_ type: RecordType) -> String {
+    static func readableColumns(_ type: RecordType) -> String {
         type.allColumns.map { column in
             column.kind == .decimals ? "thermocline_store.decimals(\(column.name)) AS \(column.name)" : column.name
         }.joined(separator: ", ")
@@ -113,7 +113,7 @@ enum TierSQL {
             + "NULLS NOT DISTINCT"
     }
 
-    private static func sqlType(_ column: Column) -> String {
+    static func sqlType(_ column: Column) -> String {
         switch column.kind {
         case .timestamp: "timestamptz"
         case .text: "text COLLATE \"C\""
