@@ -157,8 +157,12 @@ enum ColdSQL {
             state = CASE
                 WHEN transfer.state = 'mismatched' THEN 'copied'
                 WHEN transfer.state IN ('failed', 'unaccounted') THEN 'planned'
-                WHEN $7 AND transfer.state IN ('verified', 'pruned') THEN 'planned'
-                ELSE transfer.state END
+                WHEN $7 AND transfer.state IN ('verified', 'pruned', 'expired') THEN 'planned'
+                ELSE transfer.state END,
+            -- What an expired range held is gone: the rows that came since are the first of it.
+            cold_rows = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_rows END,
+            cold_digest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_digest END,
+            manifest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.manifest END
         RETURNING \(fields)
         """
 
@@ -180,8 +184,10 @@ enum ColdSQL {
 
     // MARK: Copy and merge
 
-    static func holdsAny(_ type: RecordType, _ range: TimeRange) -> String {
-        "SELECT EXISTS (SELECT FROM \(TierSQL.table(type)) WHERE \(TierSQL.inRange(range)))"
+    /// Rows of a range as they are stored, every column.
+    static func readWhole(_ type: RecordType, _ range: TimeRange) -> String {
+        "COPY (SELECT \(TierSQL.columns(type.allColumns)) FROM \(TierSQL.table(type)) "
+            + "WHERE \(TierSQL.inRange(range))) TO STDOUT (FORMAT binary)"
     }
     static func copy(_ type: RecordType) -> String { copy(type, into: TierSQL.table(type)) }
     static func copyToStaging(_ type: RecordType, _ name: String) -> String { copy(type, into: staging(name)) }

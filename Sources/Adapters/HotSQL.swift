@@ -242,10 +242,7 @@ enum HotSQL {
         FROM unnest($3::timestamptz[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
             AS b (bucket, rows, min_ts, max_ts)
         ORDER BY b.bucket
-        ON CONFLICT (type, bucket, writer) DO UPDATE
-        SET rows = range_activity.rows + excluded.rows, stamp = excluded.stamp,
-            min_ts = least(range_activity.min_ts, excluded.min_ts),
-            max_ts = greatest(range_activity.max_ts, excluded.max_ts)
+        \(addToActivity)
         """
     static let addGap = """
         INSERT INTO thermocline_store.gap (type, stream, filter, stream_epoch, cause, first_seq, last_seq, suspected)

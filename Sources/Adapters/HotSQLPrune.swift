@@ -7,7 +7,7 @@ extension HotSQL {
 
     /// Against a pin that is being written: either the prune sees it, or it waits until the prune is over.
     static let lockPins = "LOCK TABLE thermocline_store.pin IN SHARE MODE"
-    private static let pinFields = """
+    static let pinFields = """
         id, type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), reason,
         \(TierSQL.micros("expires_at"))
         """
@@ -91,28 +91,37 @@ extension HotSQL {
 
     /// Appends the resting rows by key and counts what went in by bucket ($2: its width in microseconds); $1 = type.
     static func giveBack(_ name: String, _ type: RecordType) -> String {
+        append(from: "thermocline_pruned.\(name)", type, writer: "undo")
+    }
+    static func append(from table: String, _ type: RecordType, writer: String) -> String {
         let columns = TierSQL.columns(type.allColumns)
         let conflict =
             type.dedupe == .key ? "ON CONFLICT (\(type.keyColumns.joined(separator: ", "))) DO NOTHING" : ""
         return """
             WITH added AS (
-                INSERT INTO \(TierSQL.table(type)) (\(columns)) SELECT \(columns) FROM thermocline_pruned.\(name)
+                INSERT INTO \(TierSQL.table(type)) (\(columns)) SELECT \(columns) FROM \(table)
                 \(conflict) RETURNING ts
             )
             INSERT INTO thermocline_store.range_activity (type, bucket, writer, rows, stamp, min_ts, max_ts)
-            SELECT $1, date_bin($2::bigint * interval '1 microsecond', ts, 'epoch') AS bucket, 'undo', count(*),
+            SELECT $1, date_bin($2::bigint * interval '1 microsecond', ts, 'epoch') AS bucket, '\(writer)', count(*),
                 gen_random_uuid(), min(ts), max(ts)
             FROM added GROUP BY 2 ORDER BY 2
-            ON CONFLICT (type, bucket, writer) DO UPDATE
-            SET rows = range_activity.rows + excluded.rows, stamp = excluded.stamp,
-                min_ts = least(range_activity.min_ts, excluded.min_ts),
-                max_ts = greatest(range_activity.max_ts, excluded.max_ts)
+            \(addToActivity)
             """
     }
+    static let addToActivity = """
+        ON CONFLICT (type, bucket, writer) DO UPDATE
+        SET rows = range_activity.rows + excluded.rows, stamp = excluded.stamp,
+            min_ts = least(range_activity.min_ts, excluded.min_ts),
+            max_ts = greatest(range_activity.max_ts, excluded.max_ts)
+        """
     /// Resting rows that hot does not hold with equal content.
     static func countNotBack(_ name: String, _ type: RecordType) -> String {
+        countNotHeld("thermocline_pruned.\(name)", type)
+    }
+    static func countNotHeld(_ table: String, _ type: RecordType) -> String {
         """
-        SELECT count(*) FROM thermocline_pruned.\(name) s
+        SELECT count(*) FROM \(table) s
         WHERE NOT EXISTS (SELECT FROM \(TierSQL.table(type)) c WHERE \(TierSQL.sameContent(type)))
         """
     }

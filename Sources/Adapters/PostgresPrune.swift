@@ -13,19 +13,19 @@ extension PostgresSource {
         return try found.rows.map { row throws(StoreError) in try Self.pin(row) }
     }
 
-    private static func pin(_ row: [String?]) throws(StoreError) -> Pin {
+    static func pin(_ row: [String?]) throws(StoreError) -> Pin {
         guard let id = row[0], let type = row[1], let range = range(row[2], row[3]), let reason = row[4],
             let expires = row[5].flatMap(Int64.init)
         else { throw broken("pin") }
         return Pin(id: id, type: type, range: range, reason: reason, expiresAt: Timestamp(micros: expires))
     }
 
-    private static func range(_ start: String?, _ end: String?) -> TimeRange? {
+    static func range(_ start: String?, _ end: String?) -> TimeRange? {
         guard let start = start.flatMap(Int64.init), let end = end.flatMap(Int64.init), start < end else { return nil }
         return TimeRange(start: Timestamp(micros: start), end: Timestamp(micros: end))
     }
 
-    private static func broken(_ table: String) -> StoreError {
+    static func broken(_ table: String) -> StoreError {
         StoreError(.corrupt, .halt, tier: "hot", operation: "read thermocline_store.\(table)", detail: "a broken row")
     }
 

@@ -43,7 +43,7 @@ package struct PostgresTarget: ArchiveTarget {
         try await session.begin(operation)
         do throws(StoreError) {
             let isHeld = try await at("cold", operation) { () throws(PostgresError) in
-                try await connection.execute(ColdSQL.holdsAny(type, transfer.range)).scalar == "t"
+                try await connection.execute(TierSQL.holdsAny(type, transfer.range)).scalar == "t"
             }
             // Straight in only where no copy was ever recorded and nothing is there to merge with.
             let isDirect = transfer.cold == nil && !isHeld && !merges

@@ -220,9 +220,44 @@ package struct PostgresTiers: ArchiveTiers {
 
     /// Sessions with both tiers that only read, under no lease and no token: whoever archives goes on.
     package func openReaders() async throws(StoreError) -> (PostgresSource, PostgresTarget) {
-        let source = PostgresSource(session: try await open(.hot, nil), settings: settings)
+        try await openBoth(nil)
+    }
+
+    /// Sessions under the token that both fences hold, beside those of the archiver that took it.
+    ///
+    /// Throws: `.fenced` (retry) while another archiver is taking over.
+    package func openBeside() async throws(StoreError) -> (PostgresSource, PostgresTarget) {
+        let (hot, cold) = (try await fence(of: .hot), try await fence(of: .cold))
+        guard hot == cold else {
+            throw StoreError(
+                .fenced,
+                .retry,
+                tier: "cold",
+                operation: "join the archiver",
+                detail: "hot's fence is at \(hot), cold's at \(cold): an archiver is taking over, or the two databases "
+                    + "have never been archived together; nothing was changed. Start `thermocline cold`, and ask again"
+            )
+        }
+        return try await openBoth(hot)
+    }
+
+    private func fence(of tier: Tier) async throws(StoreError) -> Int64 {
+        let connection = try await connect(tier)
+        let found = await Result { () async throws(StoreError) in
+            let schema = tier == .hot ? hotSchema : coldSchema
+            try await schema.checkVersion(on: connection, bucketMicros: settings.bucketMicros)
+            return try await at(tier.rawValue, "read the fence") { () throws(PostgresError) in
+                try await connection.execute(TierSQL.readFence).scalar.flatMap(Int64.init) ?? 0
+            }
+        }
+        await connection.close()
+        return try found.get()
+    }
+
+    private func openBoth(_ token: Int64?) async throws(StoreError) -> (PostgresSource, PostgresTarget) {
+        let source = PostgresSource(session: try await open(.hot, token), settings: settings)
         do throws(StoreError) {
-            return (source, PostgresTarget(session: try await open(.cold, nil), settings: settings))
+            return (source, PostgresTarget(session: try await open(.cold, token), settings: settings))
         } catch {
             await source.close()
             throw error

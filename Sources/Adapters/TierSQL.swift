@@ -76,7 +76,7 @@ enum TierSQL {
         ] + compression(type)
     }
 
-    private static func readableColumns(_ type: RecordType) -> String {
+    static func readableColumns(_ type: RecordType) -> String {
         type.allColumns.map { column in
             column.kind == .decimals ? "thermocline_store.decimals(\(column.name)) AS \(column.name)" : column.name
         }.joined(separator: ", ")
@@ -113,7 +113,7 @@ enum TierSQL {
             + "NULLS NOT DISTINCT"
     }
 
-    private static func sqlType(_ column: Column) -> String {
+    static func sqlType(_ column: Column) -> String {
         switch column.kind {
         case .timestamp: "timestamptz"
         case .text: "text COLLATE \"C\""
@@ -192,6 +192,10 @@ enum TierSQL {
         type.contentColumns.map {
             $0.isNullable ? "c.\($0.name) IS NOT DISTINCT FROM s.\($0.name)" : "c.\($0.name) = s.\($0.name)"
         }.joined(separator: " AND ")
+    }
+
+    static func holdsAny(_ type: RecordType, _ range: TimeRange) -> String {
+        "SELECT EXISTS (SELECT FROM \(table(type)) WHERE \(inRange(range)))"
     }
 
     static func inRange(_ range: TimeRange) -> String {

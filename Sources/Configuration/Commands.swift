@@ -11,6 +11,11 @@ package enum CommandName: String, Sendable, CaseIterable {
     case quarantineDrop = "quarantine drop"
     case verify
     case prune
+    case pinAdd = "pin add"
+    case pinList = "pin list"
+    case pinRemove = "pin remove"
+    case undo
+    case restore
     case check
     case simulate
     case demo
@@ -84,6 +89,7 @@ extension Command {
                 "Say what the archive would take out of hot now, by which SQL, and what keeps the rest.",
                 flags: [dryRun, Flag("--type", .text("TYPE"), "Of one record type.")]
             ),
+        ] + bringing + [
             Command(.check, "Check the configuration and print what is in effect, secrets redacted."),
             Command(
                 .simulate,
@@ -148,6 +154,40 @@ extension Command {
             flags: selection + [Flag("--all", .none, "All of them, where nothing selects."), dryRun]
         ),
     ]
+
+    /// What keeps rows in hot, or brings them back.
+    private static let bringing: [Command] = [
+        Command(
+            .pinAdd,
+            "Keep what hot holds of a range, and whatever else comes of it, from being pruned.",
+            flags: range + [
+                Flag("--for", .text("SPAN"), "How long (default 7d)."),
+                Flag("--reason", .text("TEXT"), "Why, for whoever wonders (default: none given)."),
+            ]
+        ),
+        Command(.pinList, "List what is pinned, until when, and why."),
+        Command(
+            .pinRemove,
+            "Let a range be pruned again.",
+            [Argument(name: "id", words: [], isOptional: false)]
+        ),
+        Command(
+            .undo,
+            "Give back what left hot and still rests there, and pin it.",
+            flags: range + [keep]
+        ),
+        Command(
+            .restore,
+            "Copy proved ranges from cold back to hot, prove that hot holds them, and pin them.",
+            flags: range + [keep]
+        ),
+    ]
+    private static let range = [
+        Flag("--type", .text("TYPE"), "The record type."),
+        Flag("--from", .text("TIME"), "Start: 2026-11-20T08:00:00Z, or 2h ago. Ranges it meets count whole."),
+        Flag("--to", .text("TIME"), "End, exclusive (default now)."),
+    ]
+    private static let keep = Flag("--keep", .text("SPAN"), "How long it is pinned (default 7d).")
 
     private static let selection = [
         Flag("--type", .text("TYPE"), "Of one record type, by their subject, or unknown."),

@@ -105,6 +105,7 @@ extension Configuration {
         package var postgres: Secret?
         package var postgresFile: String?
         package var listen = ListenAddress(host: "127.0.0.1", port: 8086)
+        package var retention: Duration?
     }
 
     package struct Archive: Sendable {
@@ -136,6 +137,7 @@ extension Configuration {
     package struct TypeOverrides: Sendable {
         package var enabled = true
         package var retention: Duration?
+        package var coldRetention: Duration?
         package var dedupe = Deduplication.key
 
         package init() {}

@@ -201,6 +201,12 @@ extension Option {
             .listenAddress,
             "Address of /health, /stats and /transfers of the cold role."
         ),
+        Option(
+            "cold.retention",
+            \.cold.retention,
+            optional: .duration(.seconds(1) ... .days(36_500)),
+            "How long cold keeps rows that hot no longer holds; without it for ever. Their proofs are kept."
+        ),
     ]
 
     private static let archive = [
@@ -324,6 +330,15 @@ extension Option {
                 $0[name].retention
             } set: {
                 $0.types[name, default: .init()].retention = $1
+            },
+            Option(
+                "types.\(name).cold_retention",
+                ValueKind.duration(.seconds(1) ... .days(36_500)).optional,
+                "How long cold keeps \(name), where that is not cold.retention."
+            ) {
+                $0[name].coldRetention
+            } set: {
+                $0.types[name, default: .init()].coldRetention = $1
             },
             Option(
                 "types.\(name).dedupe",

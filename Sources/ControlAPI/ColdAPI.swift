@@ -87,7 +87,9 @@ package struct ColdAPI: Sendable {
         json.field("rows_verified", of.rowsVerified)
         json.field("rows_pruned", of.rowsPruned)
         json.field("prunes_declined", of.declined)
+        json.field("rows_late", of.rowsLate)
         json.field("halted", of.halted)
+        json.field("drift", of.drift)
         json.array("errors") { json in for error in of.errors { json.value(error) } }
     }
 
@@ -129,8 +131,12 @@ package struct ColdAPI: Sendable {
             "Prunes that gave way to a lock or a pin.",
             ["type": type]
         ).add(of.declined)
+        metrics.gauge("thermocline_archive_late_rows", "Rows in hot whose range cold let go.", ["type": type])
+            .set(Double(of.rowsLate))
         metrics.gauge("thermocline_archive_halted", "Whether a mismatch halts the type.", ["type": type])
             .set(of.halted == nil ? 0 : 1)
+        metrics.gauge("thermocline_archive_drifted", "Whether a tier's schema is not the catalogue's.", ["type": type])
+            .set(of.drift == nil ? 0 : 1)
         if let lag = of.lagSeconds(at: time) {
             metrics.gauge(
                 "thermocline_archive_lag_seconds",

@@ -64,7 +64,10 @@ package struct Health: Sendable, Equatable {
                         + "tried again, and GET /transfers says more"
             }
         }
-        return (of.halted.map { ["\(type): \($0)"] } ?? []) + ranges
+        let late =
+            "\(of.rowsLate) rows came after cold's retention let their range go; they stay in hot, and "
+            + "GET /transfers says what can be done"
+        return [of.halted, of.drift, of.rowsLate > 0 ? late : nil].compactMap { $0.map { "\(type): \($0)" } } + ranges
     }
 
     /// The answer to `/health`; scripts grep the literal text `"status": "healthy"`.

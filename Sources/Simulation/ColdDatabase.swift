@@ -41,6 +41,9 @@ package actor ColdDatabase {
     /// What the last copy of a range was given.
     var lastCopy: [RangeKey: [MemoryRow]] = [:]
     private var copies = 0
+    /// Rows that retention took out, conflicts included, and when each range was.
+    private var expired: [String: [String: Set<Digest128>]] = [:]
+    private var expiries: [String: [(range: TimeRange, at: Timestamp)]] = [:]
     package internal(set) var ledger: [Transfer] = []
     private var indices: [RangeKey: Int] = [:]
     /// The last transfer that was recorded as mismatched or unaccounted: without damage there is none.
@@ -230,6 +233,25 @@ package actor ColdDatabase {
         }
     }
 
+    /// Takes out pruned ranges; what was asked for since stays.
+    func expire(_ transfers: [Transfer]) -> [Transfer] {
+        var settled: [Transfer] = []
+        for var transfer in transfers where index(of: transfer).map({ ledger[$0].state }) == .pruned {
+            let type = transfer.type
+            for row in rows(of: type, in: transfer.range) {
+                tables[type]?.remove(row)
+                expired[type, default: [:]][row.identity, default: []].insert(row.content)
+                let others = conflicts[type]?.removeValue(forKey: row.identity) ?? [:]
+                expired[type, default: [:]][row.identity, default: []].formUnion(others.keys)
+            }
+            expiries[type, default: []].append((transfer.range, clock.timestamp))
+            transfer.state = .expired
+            record(transfer)
+            settled.append(transfer)
+        }
+        return settled
+    }
+
     // MARK: Damage
 
     /// Takes away a row, as a failing disk does.
@@ -283,6 +305,8 @@ package actor ColdDatabase {
         let type = evidence.type
         evidence.cold = tables[type]?.marks ?? RowSet()
         evidence.conflicts = (conflicts[type] ?? [:]).mapValues { Set($0.keys) }
+        evidence.expired = expired[type] ?? [:]
+        evidence.expiries = expiries[type] ?? []
         evidence.manifests = Set(
             manifests.lazy.filter { $0.type == type }
                 .map { Evidence.Proof(number: $0.number, range: $0.range, sha256: $0.sha256) }

@@ -58,6 +58,11 @@ package struct Evidence: Sendable {
     package var cold = RowSet()
     /// Rows whose key cold holds with other content.
     package var conflicts: [String: Set<Digest128>] = [:]
+    /// Rows that cold's own retention took out, and which ranges it took when.
+    package var expired: [String: Set<Digest128>] = [:]
+    package var expiries: [(range: TimeRange, at: Timestamp)] = []
+    /// How long cold keeps rows, microseconds; nil is for ever.
+    package var coldRetentionMicros: Int64?
     package var quarantined: Set<String> = []
     /// Every good message by what quarantine would call it: the row it makes.
     package var messages: [String: Content] = [:]
@@ -82,7 +87,11 @@ package struct Evidence: Sendable {
     func holds(_ content: Content) -> Bool {
         [hot, cold].contains { $0.rows[content.identity] == content.digest }
             || conflicts[content.identity]?.contains(content.digest) == true
+            || hasExpired(content.identity, content.digest)
     }
+
+    /// Whether cold's own retention took this row out.
+    func hasExpired(_ identity: String, _ content: Digest128) -> Bool { expired[identity]?.contains(content) == true }
 }
 
 /// What must be true of the tiers at every instant, whatever failed.
@@ -123,11 +132,17 @@ package enum Invariants {
         for identity in now.settled
         where now.hot.rows[identity] == nil && now.cold.rows[identity] == nil && !now.quarantined.contains(identity)
             && !now.resting.contains(identity)
+            && now.expired[identity] == nil
         {
             throw Violation(.nothingLost, now, "\(identity) lies below the position and is nowhere")
         }
         try checkPrunes(now)
-        for (identity, content) in before?.rows ?? [:] where now.cold.rows[identity] != content {
+        for (range, at) in now.expiries
+        where now.coldRetentionMicros.map({ range.end.advanced(byMicros: $0) > at }) ?? true {
+            throw Violation(.coldNeverShrinks, now, "\(range) left cold before its retention was over")
+        }
+        for (identity, content) in before?.rows ?? [:]
+        where now.cold.rows[identity] != content && !now.hasExpired(identity, content) {
             let what = now.cold.rows[identity] == nil ? "lost" : "replaced"
             throw Violation(.coldNeverShrinks, now, "cold \(what) \(identity)")
         }
@@ -138,7 +153,9 @@ package enum Invariants {
             throw Violation(.provedBeforePruned, now, "\(prune.range) was pruned without manifest \(prune.number)")
         }
         for (identity, content) in now.deleted
-        where now.cold.rows[identity] != content && now.conflicts[identity]?.contains(content) != true {
+        where now.cold.rows[identity] != content && now.conflicts[identity]?.contains(content) != true
+            && !now.hasExpired(identity, content)
+        {
             throw Violation(.provedBeforePruned, now, "\(identity) was deleted from hot and is not in cold")
         }
     }
@@ -147,7 +164,9 @@ package enum Invariants {
     package static func checkConverged(_ now: Evidence, except gone: Set<String> = []) throws(Violation) {
         try check(now)
         for identity in now.published.keys
-        where now.hot.rows[identity] == nil && now.cold.rows[identity] == nil && !gone.contains(identity) {
+        where now.hot.rows[identity] == nil && now.cold.rows[identity] == nil && !gone.contains(identity)
+            && now.expired[identity] == nil
+        {
             throw Violation(.nothingLost, now, "\(identity) was published and is nowhere")
         }
         for (name, content) in now.messages where !now.quarantined.contains(name) && !now.holds(content) {

@@ -54,6 +54,13 @@ package struct MemorySource: ArchiveSource {
         }
     }
 
+    /// A table in memory is what the catalogue says.
+    package func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift] { [] }
+
+    package func isGone(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Bool {
+        try await run("look for rows") { await database.snapshot(of: type.name, in: range).1.isEmpty }
+    }
+
     package func close() async { await database.disconnect(session) }
 }
 

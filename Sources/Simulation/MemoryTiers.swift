@@ -177,6 +177,13 @@ package struct MemoryTarget: ArchiveTarget {
         }
     }
 
+    /// A table in memory is what the catalogue says.
+    package func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift] { [] }
+
+    package func expire(_ transfers: [Transfer], type: RecordType) async throws(StoreError) -> [Transfer] {
+        try await run("expire") { await database.expire(transfers) }
+    }
+
     package func readConflicts(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> MemoryRows {
         let rows = try await run("read conflicts") { await database.conflicts(of: type.name, in: range) }
         return MemoryRows(rows.map(\.bytes), tier: "cold", faults: faults)

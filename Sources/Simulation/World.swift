@@ -15,6 +15,8 @@ package actor World {
         package var extra: (@Sendable (_ number: Int, _ now: Timestamp) -> FeedMessage)?
         /// Lines of the trace that are kept for a person.
         package var traceLines = 60
+        /// How long cold keeps rows, in widths of a range; nil is for ever.
+        package var coldRetention: Int64?
         package var hotFlaws: HotDatabase.Flaws = []
         package var coldFlaws: ColdDatabase.Flaws = []
         package var streamFlaws: StreamServer.Flaws = []
@@ -69,7 +71,8 @@ package actor World {
             partitionMicros: Dictionary(
                 options.catalog.types.filter { $0.partition == .day }.map { ($0.name, partition) }
             ) { $1 },
-            undo: .seconds(60)
+            undo: .seconds(60),
+            coldRetentionMicros: options.coldRetention.map { $0 * 3 * bucket }
         )
         lanes = Self.lanes(of: options.catalog)
         publications = Publications(catalog: options.catalog)
@@ -357,6 +360,7 @@ package actor World {
         var evidence = publications.evidence[type] ?? Evidence(type: type)
         await hot.describe(&evidence)
         await cold.describe(&evidence)
+        evidence.coldRetentionMicros = policy.coldRetentionMicros
         return evidence
     }
 }

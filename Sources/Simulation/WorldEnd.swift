@@ -56,7 +56,7 @@ extension World {
         await archive[0].step(.work)
         await archive[0].step(.work)
         let after = await cold.ledger
-        return before == after.map(\.state) && after.allSatisfy { $0.state == .verified || $0.state == .pruned }
+        return before == after.map(\.state) && after.allSatisfy { [.verified, .pruned, .expired].contains($0.state) }
     }
 
     private func audit() async throws(Invariants.Violation) -> SetReport {
@@ -66,7 +66,7 @@ extension World {
         for type in options.catalog.types {
             let evidence = await evidence(of: type.name)
             try Invariants.checkConverged(evidence, except: excused)
-            let rows = Set(evidence.hot.rows.keys).union(evidence.cold.rows.keys)
+            let rows = Set(evidence.hot.rows.keys).union(evidence.cold.rows.keys).union(evidence.expired.keys)
             for identity in rows { checker.store(identity) }
             for identity in evidence.quarantined { checker.quarantine(identity) }
             found.formUnion(rows)

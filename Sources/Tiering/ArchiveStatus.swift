@@ -16,10 +16,14 @@ package struct ArchiveStatus: Sendable, Equatable {
         package var rowsPruned = 0
         /// Prunes of this process that gave way to a lock or to a pin; they are tried again.
         package var declined = 0
+        /// Rows that came after cold's retention let their range go; they rest in hot.
+        package var rowsLate = 0
         /// What the ranges proved so far hold in cold, now.
         package var rowsInCold = 0
         /// The mismatched range that halts the type, with what was found.
         package var halted: String?
+        /// How a tier's schema differs from the catalogue; the type waits until it is mended.
+        package var drift: String?
         package var errors: [String] = []
         /// Closed ranges with rows that are not verified yet, oldest first: how far the archive is behind.
         package var oldestUnverified: Timestamp?
@@ -69,7 +73,8 @@ package struct ArchiveStatus: Sendable, Equatable {
             of.ranges = Dictionary(own.map { ($0.state, 1) }, uniquingKeysWith: +)
             let proved = own.filter { $0.state == .verified || $0.state == .pruned }
             of.verifiedThrough = proved.map(\.range.end).max()
-            of.rowsInCold = own.lazy.filter { $0.manifest != nil }.map { $0.cold?.rows ?? 0 }.reduce(0, +)
+            let held = own.lazy.filter { $0.manifest != nil && $0.state != .expired }
+            of.rowsInCold = held.map { $0.cold?.rows ?? 0 }.reduce(0, +)
             of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
             of.oldestProof = own.lazy.filter(\.isProved).compactMap(\.provedAt).min()
             of.halted = own.first { $0.state == .mismatched }.map(Self.explain)

@@ -44,7 +44,7 @@ func readable<R>(_ tier: String, _ body: () throws(CopyRowError) -> R) throws(St
 
 extension Result where Failure == StoreError {
     /// What `body` returns or throws, so that the type of its error survives a child task.
-    init(_ body: () async throws(StoreError) -> Success) async {
+    package init(_ body: () async throws(StoreError) -> Success) async {
         do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }
@@ -124,6 +124,16 @@ package protocol ArchiveSource: Sendable {
     /// False where it stays, because hot holds another row under a key of it.
     func giveBack(_ resting: Resting, type: RecordType) async throws(StoreError) -> Bool
 
+    // MARK: Drift
+
+    /// Where the tables and views of these types are not as the catalogue says.
+    func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift]
+
+    // MARK: Retention of cold
+
+    /// Whether hot holds nothing of the range: no row, none counted, none resting, no pin.
+    func isGone(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Bool
+
     // MARK: Session
 
     func close() async
@@ -175,6 +185,18 @@ package protocol ArchiveTarget: Sendable {
     /// Writes what reading again found (`scrubbedAt`, or a mismatch); false, and nothing is written, where the ledger
     /// has moved on since.
     func recordScrubbed(_ transfer: Transfer) async throws(StoreError) -> Bool
+
+    // MARK: Drift
+
+    /// Where the tables and views of these types are not as the catalogue says.
+    func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift]
+
+    // MARK: Retention of cold
+
+    /// Takes pruned ranges out of cold, whole partitions where nothing else is in them, and keeps their proofs.
+    ///
+    /// Returns those that are expired, and those found mismatched instead; what is locked or asked for stays as it is.
+    func expire(_ transfers: [Transfer], type: RecordType) async throws(StoreError) -> [Transfer]
 
     // MARK: Session
 

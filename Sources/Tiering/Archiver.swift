@@ -73,6 +73,8 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         /// States that the ledger had, by id.
         let known: [String: Transfer.State]
         let isStopping: @Sendable () -> Bool
+        /// What is due to leave cold once the rest is carried.
+        let expiring: [[Transfer]]
         let count: Int
         /// The partitions that may leave hot whole, and whether any waits for its drop.
         let partitions: [DuePartition]
@@ -87,10 +89,12 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             token: Int64,
             newestEvent: Timestamp?,
             known: [String: Transfer.State],
+            expiring: [[Transfer]],
             isStopping: @escaping @Sendable () -> Bool
         ) {
             (self.token, self.newestEvent, self.known, self.isStopping) = (token, newestEvent, known, isStopping)
             (self.partitions, self.rests) = (partitions, rests)
+            self.expiring = expiring
             count = due.count
             queue = Locked((due[...], []))
         }
@@ -122,6 +126,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         }
         try await carry(work, beginningWith: sessions)
         try await leave(work)
+        try await expire(work)
         board.update {
             $0.passes += 1
             $0.lastPass = now()
@@ -161,20 +166,25 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         let names = types.map(\.name)
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
+        let drift = try await sessions.source.drift(of: types) + (try await sessions.target.drift(of: types))
         let clock = PruneClock(wall: now(), newestEvent: newest)
         let due = planner.plan(activity: activity, ledger: ledger, clock: clock, newID: newID)
+        let late = planner.late(activity, ledger)
+        try await Expiry(source: sessions.source, target: sessions.target, types: types).tell(late)
         let partitions = planner.duePartitions(
             activity: activity,
             ledger: ledger,
             existing: try await sessions.source.partitions(of: types),
             clock: clock
-        )
+        ).filter { due in !drift.contains { $0.type == due.partition.type } }
         let rests = try await !sessions.source.resting(for: planner.policy.undo).isEmpty
         board.update {
             $0.count(ledger, types: names)
             for name in names {
                 let waiting = due.filter { $0.type == name && $0.state != .verified }
                 $0.types[name]?.oldestUnverified = waiting.map(\.range.start).min()
+                $0.types[name]?.rowsLate = late.reduce(0) { $0 + ($1.0.type == name ? $1.rows : 0) }
+                $0.types[name]?.drift = drift.first { $0.type == name }?.description
             }
         }
         return Work(
@@ -184,6 +194,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             token: token,
             newestEvent: newest,
             known: Dictionary(ledger.map { ($0.id, $0.state) }) { $1 },
+            expiring: planner.expiring(ledger, clock: clock),
             isStopping: isStopping
         )
     }
@@ -204,6 +215,25 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             return .success(())
         }
         try outcome.get()
+    }
+
+    /// Takes out of cold what its own retention lets go.
+    private func expire(_ work: Work) async throws(StoreError) {
+        guard !work.expiring.isEmpty, !work.isStopping() else { return }
+        let sessions = try await open(work.token)
+        let expiry = Expiry(source: sessions.source, target: sessions.target, types: types)
+        do throws(StoreError) {
+            for transfer in try await expiry.run(work.expiring, isStopping: work.isStopping) {
+                report(.moved(transfer, from: .pruned))
+                board.update { $0.moved(transfer, from: work.known[transfer.id]) }
+            }
+        } catch {
+            await sessions.close()
+            // A type whose schema has drifted is told of already, and waits.
+            guard error.code == .schema else { throw error }
+            return
+        }
+        await sessions.close()
     }
 
     /// Carries one waiting transfer after the other.
@@ -263,6 +293,10 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         } catch {
             await sessions.close()
             if error.code == .fenced { throw error }
+            if error.code == .schema {
+                work.halt(type.name)
+                board.update { $0.types[type.name, default: .init()].drift = error.detail }
+            }
             sessions = try await open(work.token)
             try await sessions.target.recordFailure(of: last, detail: error.description)
             last.failed(error.description)

@@ -15,6 +15,9 @@ package struct ArchivePolicy: Sendable, Equatable {
     package var partitionMicros: [String: Int64]
     /// How long a partition that left hot rests before it is dropped.
     package var undo: Duration
+    /// How long cold keeps rows, microseconds, by type name; `coldRetentionMicros` for the rest; nil is for ever.
+    package var coldRetentionByType: [String: Int64]
+    package var coldRetentionMicros: Int64?
     /// Rows of a mismatch that are named with both versions; the others are counted.
     package var namedRows: Int
 
@@ -26,6 +29,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         prunes: Bool = true,
         partitionMicros: [String: Int64] = [:],
         undo: Duration = .zero,
+        coldRetentionMicros: Int64? = nil,
+        coldRetentionByType: [String: Int64] = [:],
         namedRows: Int = 10
     ) {
         precondition(rangeMicros > 0 && safetyLagMicros >= 0 && retentionMicros >= 0, "spans are not negative")
@@ -36,6 +41,8 @@ package struct ArchivePolicy: Sendable, Equatable {
         self.prunes = prunes
         self.partitionMicros = partitionMicros
         self.undo = undo
+        self.coldRetentionMicros = coldRetentionMicros
+        self.coldRetentionByType = coldRetentionByType
         self.namedRows = namedRows
     }
 }
@@ -126,7 +133,7 @@ package struct Planner: Sendable {
             transfer.request != nil || isClosedForCopy(transfer.range, at: clock.wall) ? .copy : nil
         case .copied: .verify
         case .verified: isPruneDue(transfer, clock: clock) ? .prune : nil
-        case .pruned, .mismatched: nil
+        case .pruned, .expired, .mismatched: nil
         }
     }
 

@@ -3,7 +3,7 @@ package import Records
 
 /// One range of one type on its way from hot to cold, as the ledger in the cold database has it.
 package struct Transfer: Sendable, Equatable {
-    /// How far it has come: planned → copied → verified → pruned, or mismatched, unaccounted, failed.
+    /// How far it has come: planned → copied → verified → pruned → expired, or mismatched, unaccounted, failed.
     package enum State: String, Sendable, CaseIterable {
         /// To be copied (again).
         case planned
@@ -19,6 +19,8 @@ package struct Transfer: Sendable, Equatable {
         case unaccounted
         /// The last attempt failed; tried again with backoff.
         case failed
+        /// Cold's own retention let the range go: its rows are in neither tier, its proof stays.
+        case expired
     }
 
     package var id: String
@@ -91,6 +93,7 @@ package struct Transfer: Sendable, Equatable {
         }
         state = prunedAt == nil ? .verified : .pruned
         verifiedAt = time
+        error = nil
     }
 
     /// A tier is not what it must be: the type halts until an operator asks for the range again.
@@ -113,7 +116,7 @@ package struct Transfer: Sendable, Equatable {
     package var isProved: Bool {
         switch state {
         case .planned, .verified, .pruned, .unaccounted, .failed: manifest != nil && cold != nil && staging == nil
-        case .copied, .mismatched: false
+        case .copied, .mismatched, .expired: false
         }
     }
 
@@ -123,6 +126,7 @@ package struct Transfer: Sendable, Equatable {
         state = .pruned
         rowsPruned = rows
         prunedAt = time
+        error = nil
     }
 
     /// An attempt failed; `state` tells where it goes on from.

@@ -36,6 +36,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         var transfer = transfer
         while let step = planner.step(of: transfer, clock: PruneClock(wall: now(), newestEvent: newestEvent)) {
             let before = transfer
+            try await source.refuseDrift(of: type, target)
             switch step {
             case .copy: transfer = try await copy(transfer, type: type)
             case .verify: transfer = try await verify(transfer, type: type)

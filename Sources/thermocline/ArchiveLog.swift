@@ -62,6 +62,7 @@ enum ArchiveLog {
         case .pruned: log.log(.info, "range pruned", range)
         case .mismatched: log.log(.error, "range mismatched", range + [.detail(transfer.error ?? "")])
         case .unaccounted: log.log(.error, "range unaccounted", range + [.detail(transfer.error ?? "")])
+        case .expired: log.log(.info, "range expired", range)
         case .planned, .failed: log.log(.debug, "range planned", range)
         }
     }

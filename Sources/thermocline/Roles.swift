@@ -192,6 +192,8 @@ extension Configuration {
                 (archive.wholePartitions ? types : []).compactMap { type in type.partitionMicros.map { (type.name, $0) } }
             ) { $1 },
             undo: archive.undo,
+            coldRetentionMicros: cold.retention?.micros,
+            coldRetentionByType: self.types.compactMapValues { $0.coldRetention?.micros },
             namedRows: archive.namedRows
         )
     }

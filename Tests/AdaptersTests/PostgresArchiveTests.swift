@@ -32,8 +32,8 @@ import Tiering
                 catalog: databases.catalog
             )
             guard case .held(let token, _) = try await tiers.acquireLease() else { throw Tiers.NotClaimed() }
-            try await tiers.takeOver(token)
             self.token = token
+            try await tiers.takeOver(token)
             source = try await tiers.openSource(token)
             target = try await tiers.openTarget(token)
         }

@@ -81,6 +81,18 @@ import Tiering
         #expect(unhealthy.status == 503 && unhealthy.text.contains("the schema is missing"))
     }
 
+    @Test func `a drifted schema is trouble of its type alone`() throws {
+        var status = ArchiveStatus()
+        status.state = .archiving
+        status.types["trade"] = ArchiveStatus.OfType()
+        status.types["trade"]?.drift = "the cold schema has drifted"
+        let health = try #require(answer(cold(status: status).reply(to: request("GET", "/health"))))
+        #expect(health.status == 200 && health.text.contains(#""status": "degraded""#))
+        #expect(health.text.contains("trade: the cold schema has drifted"))
+        let stats = try #require(answer(cold(status: status).reply(to: request("GET", "/stats"))))
+        #expect(stats.text.contains(#""drift": "the cold schema has drifted""#))
+    }
+
     @Test func `a lane that reads and commits nothing is not called healthy`() {
         var lane = LaneStatus(type: "trade", source: SourceID(stream: "T", filter: ">"), patienceMicros: 15_000_000)
         lane.state = .reading

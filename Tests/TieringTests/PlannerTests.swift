@@ -170,4 +170,31 @@ import Tiering
         old.state = .mismatched
         #expect(Self.plan([Self.activity(type, 0)], [old], wall: Self.at(100)).isEmpty)
     }
+
+    @Test func `cold lets go what hot pruned, past cold's retention by both clocks, and never half of an overlap`() {
+        let type = Catalog.standard.types[0]
+        var policy = Self.policy
+        policy.coldRetentionMicros = 100 * Self.hour
+        let planner = Planner(policy: policy)
+        func expiring(_ ledger: [Transfer], wall: Int64 = 200, newest: Int64 = 200) -> [[Timestamp]] {
+            let clock = PruneClock(wall: Self.at(wall), newestEvent: Self.at(newest))
+            return planner.expiring(ledger, clock: clock).map { $0.map(\.range.start) }
+        }
+        func transfer(_ number: Int64, _ state: Transfer.State, width: Int64 = 1) -> Transfer {
+            let range = TimeRange(start: Self.at(number), end: Self.at(number + width))
+            var transfer = Transfer(id: "\(number)/\(width)", type: type.name, range: range, state: state)
+            transfer.manifest = 1
+            return transfer
+        }
+        #expect(expiring([transfer(99, .pruned), transfer(100, .pruned)]) == [[Self.at(99)]])
+        #expect(expiring([transfer(99, .pruned)], wall: 199) == [])
+        #expect(expiring([transfer(99, .pruned)], newest: 199) == [])
+        for state in Transfer.State.allCases where state != .pruned { #expect(expiring([transfer(1, state)]) == []) }
+        #expect(expiring([transfer(2, .pruned), transfer(1, .verified, width: 3)]) == [])
+        #expect(expiring([transfer(2, .pruned), transfer(1, .pruned, width: 3)]) == [[Self.at(1), Self.at(2)]])
+        #expect(expiring([transfer(2, .pruned), transfer(1, .expired, width: 3)]) == [[Self.at(2)]])
+        #expect(expiring([transfer(1, .pruned), transfer(9, .mismatched)]) == [])
+        let clock = PruneClock(wall: Self.at(999), newestEvent: Self.at(999))
+        #expect(Self.planner.expiring([transfer(1, .pruned)], clock: clock).isEmpty, "off unless set")
+    }
 }

@@ -44,6 +44,13 @@ import Testing
         _ = await Self.run(Worlds.make(seed: seed), seed: seed, steps: 800)
     }
 
+    @Test func `the invariants hold while cold lets go what is past its own retention`() async throws {
+        let seed = Worlds.seed
+        let world = Worlds.make(seed: seed) { $0.coldRetention = 8 }
+        _ = try #require(await Self.run(world, seed: seed, steps: 4_000))
+        #expect(world.trace.counts["expired", default: 0] > 0, "SEED=\(seed): \(world.trace.counts)")
+    }
+
     @Test func `one seed is one run, and another seed is another`() async throws {
         var hashes: [UInt64] = []
         for seed in [UInt64(21), 21, 22] {
