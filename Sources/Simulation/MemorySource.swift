@@ -58,7 +58,7 @@ package struct MemorySource: ArchiveSource {
     package func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift] { [] }
 
     package func isGone(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Bool {
-        try await run("look for rows") { await database.snapshot(of: type.name, in: range).1.isEmpty }
+        try await run("look for rows") { await database.isGone(type.name, range) }
     }
 
     package func close() async { await database.disconnect(session) }
