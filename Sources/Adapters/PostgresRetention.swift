@@ -93,7 +93,7 @@ extension PostgresTarget {
         }
         if start < partition.range.end { gaps.append(TimeRange(start: start, end: partition.range.end)) }
         let connection = session.connection
-        for gap in gaps where try await connection.execute(ColdSQL.holdsAny(type, gap)).scalar == "t" { return true }
+        for gap in gaps where try await connection.execute(TierSQL.holdsAny(type, gap)).scalar == "t" { return true }
         return false
     }
 }

@@ -122,12 +122,6 @@ extension HotDatabase {
             .sorted { ($0.range.start, $0.type) < ($1.range.start, $1.type) }
     }
 
-    /// Neither in the table, nor resting, nor pinned.
-    func isGone(_ type: String, _ range: TimeRange) -> Bool {
-        snapshot(of: type, in: range).1.isEmpty && pin(on: type, range) == nil
-            && !resting.contains { $0.resting.type == type && $0.resting.range.overlaps(range) }
-    }
-
     func rows(of resting: Resting) -> [MemoryRow] { self.resting.first { $0.resting == resting }?.rows ?? [] }
 
     func drop(_ resting: Resting) -> Bool {

@@ -58,13 +58,19 @@ package struct MemorySource: ArchiveSource {
     package func drift(of types: [RecordType]) async throws(StoreError) -> [SchemaDrift] { [] }
 
     package func isGone(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Bool {
-        try await run("look for rows") { await database.isGone(type.name, range) }
+        try await run("look for rows") { await database.isGone(type.name, in: range) }
     }
 
     package func close() async { await database.disconnect(session) }
 }
 
 extension HotDatabase {
+    func isGone(_ type: String, in range: TimeRange) -> Bool {
+        tables[type]?.rows(in: range).isEmpty ?? true
+            && !pins.contains { $0.type == type && $0.range.overlaps(range) }
+            && !resting.contains { $0.resting.type == type && $0.resting.range.overlaps(range) }
+    }
+
     func stamp(of type: String, in range: TimeRange) -> (String?, Int) {
         sum(activity.filter { $0.key.type == type && range.contains($0.key.start) })
     }
