@@ -151,6 +151,8 @@ package struct RowBatch: Sendable {
         }
         let dropped = rows.count - kept
         rows.removeLast(dropped)
+        // Their bytes stay behind.
+        if dropped > 0 { isInByteOrder = false }
         return dropped
     }
 

@@ -72,6 +72,8 @@ extension Planner {
         let touching = activity.filter { $0.range.overlaps(partition.range) }
         for found in touching.sorted(by: { $0.range.start < $1.range.start }) {
             let transfer = known[HotPartition(type: found.type, range: found.range)]
+            // Cold let it go after hot did.
+            if transfer?.state == .expired && found.rows == 0 { continue }
             guard let transfer, transfer.stamp == found.stamp, [.verified, .pruned].contains(transfer.state) else {
                 verdict.keeps = "range \(found.range) is not verified as it is now"
                 return

@@ -170,9 +170,8 @@ import Tiering
         try await writer.begin()
         _ = try await writer.execute(
             """
-            INSERT INTO thermocline_store.trade (ts, exchange, market_type, symbol, trade_id, price, quantity,
-                ingested_at) SELECT ts, exchange, market_type, symbol, 'late', price, quantity, ingested_at
-            FROM thermocline_store.trade LIMIT 1
+            INSERT INTO thermocline_store.trade SELECT ts, exchange, market_type, symbol, 'late', price, quantity, side,
+                is_maker, extra, published_at, stream_seq, ingested_at FROM thermocline_store.trade LIMIT 1
             """
         )
         _ = try await writer.execute(
@@ -283,10 +282,9 @@ import Tiering
         try await site.tiers.tell(
             site.tiers.hot,
             """
-            INSERT INTO thermocline_store.trade (ts, exchange, market_type, symbol, trade_id, price, quantity,
-                ingested_at)
-            SELECT ts + n * interval '1 millisecond', exchange, market_type, symbol, 'n' || n, price, quantity,
-                ingested_at FROM thermocline_store.trade, generate_series(1, 299999) n;
+            INSERT INTO thermocline_store.trade
+            SELECT ts + n * interval '1 millisecond', exchange, market_type, symbol, 'n' || n, price, quantity, side,
+                is_maker, extra, published_at, stream_seq, ingested_at FROM thermocline_store.trade, generate_series(1, 299999) n;
             UPDATE thermocline_store.range_activity SET rows = 300000, stamp = gen_random_uuid()
             """
         )

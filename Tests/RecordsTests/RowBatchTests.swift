@@ -57,6 +57,17 @@ struct RowBatchTests {
         #expect(copied == rows.rows.map { .integer(Int64($0.sequence)) })
     }
 
+    @Test func `a repeat in a batch that came in order is not copied`() throws {
+        let type = RecordType.testReading
+        var rows = RowBatch()
+        for (sequence, number) in [0, 0, 1].enumerated() {
+            try append(type, number: number, sequence: UInt64(sequence), to: &rows)
+        }
+        #expect(rows.deduplicateAndSort(as: type) == 1)
+        let copied = try RowValues.all(rows.copyBytes(), of: type).map { $0["stream_seq"] }
+        #expect(copied == [.integer(0), .integer(2)])
+    }
+
     /// Milliseconds that the times of a batch are apart at most: one instant, a second, a day, ten years.
     @Test(arguments: [0, 3, 1_000, 86_400_000, 315_000_000_000])
     func `a batch is ordered as a plain sort by time, key and arrival would`(_ width: Int) throws {
