@@ -12,8 +12,9 @@ import Testing
 struct Stage: Sendable {
     let hot: String
     let cold: String
-    /// How the program reaches the hot database: directly as the test does, or through a proxy.
+    /// How the program reaches the databases: directly as the test does, or through a proxy.
     let hotOfProgram: String
+    let coldOfProgram: String
     let natsURL: String
     let directory: PrivateDirectory
     /// `path=value` for `--set`, on every command.
@@ -21,12 +22,13 @@ struct Stage: Sendable {
 
     /// Makes the databases and, unless told otherwise, their schemas with the program's own command.
     ///
-    /// `hotProxy` is the port of a `FaultProxy` that stands between the program and the hot database; cold may be on a
-    /// server of its own.
+    /// `hotProxy` and `coldProxy` are ports of a `FaultProxy` that stands between the program and a database; cold may be
+    /// on a server of its own.
     init(
         _ settings: [String] = [],
         natsURL: String = PrivateNATS.current.url,
         hotProxy: UInt16? = nil,
+        coldProxy: UInt16? = nil,
         coldOn other: PrivatePostgres? = nil,
         appliesSchema: [String] = ["hot", "cold"]
     ) async throws {
@@ -35,6 +37,7 @@ struct Stage: Sendable {
         let names = [try await server.freshDatabase(), try await coldServer.freshDatabase()]
         (hot, cold) = (server.conninfo(names[0]), coldServer.conninfo(names[1]))
         hotOfProgram = hotProxy.map { server.conninfoTCP(names[0], port: $0) } ?? hot
+        coldOfProgram = coldProxy.map { coldServer.conninfoTCP(names[1], port: $0) } ?? cold
         self.natsURL = natsURL
         directory = try PrivateDirectory("system")
         self.settings =
@@ -73,7 +76,7 @@ struct Stage: Sendable {
     }
 
     private var databases: [String: String] {
-        ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": cold]
+        ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": coldOfProgram]
     }
 
     // MARK: Messages
@@ -168,6 +171,11 @@ struct Stage: Sendable {
 
     func scalar(_ conninfo: String, _ sql: String) async throws -> String? {
         try await rows(conninfo, sql).first?.first ?? nil
+    }
+
+    /// Its name.
+    func database(_ conninfo: String) async throws -> String {
+        try #require(try await scalar(conninfo, "SELECT current_database()"))
     }
 
     func script(_ conninfo: String, _ sql: String) async throws {
