@@ -4,20 +4,45 @@ import PrivateServers
 import TestSupport
 import Testing
 
+/// Gives a suite a hot tier that waits for the archiver, of which each test takes a copy by `FaultRun.archiving`.
+///
+/// It stands after the traits that bring the servers.
+struct FilledHotTrait: SuiteTrait, TestScoping {
+    func provideScope(
+        for test: Test,
+        testCase: Test.Case?,
+        performing body: @concurrent @Sendable () async throws -> Void
+    ) async throws {
+        try await FaultRun.$filled.withValue(try await FaultRun.fill()) { try await body() }
+    }
+}
+
+extension Trait where Self == FilledHotTrait {
+    /// Two ranges of trades in hot: 201 that are past retention, and the newest 10.
+    static var filledHot: Self { .init() }
+}
+
 /// A range of trades past retention and a younger one, in hot, to be archived under fire.
 extension FaultRun {
+    @TaskLocal fileprivate static var filled: FaultRun?
+
     /// Shortest lease, one range at a time, and what left hot whole is dropped at once.
     private static let archiving = [
         "hot.retention=1h", "archive.bucket=1h", "archive.undo=0s", "archive.lease=1s", "archive.scrub.rate=0",
         "archive.concurrency=1",
     ]
 
-    /// Fills hot and leaves it to the archiver: 201 trades, two days before the newest 10.
-    ///
-    /// Where it `deletes`, ranges do not divide partitions, so that they leave row by row.
+    private static let tiers = ["hot", "cold"]
+
+    /// A copy of the suite's databases. Where it `deletes`, ranges do not divide partitions: they leave row by row.
     static func archiving(_ settings: [String] = [], deletes: Bool = false) async throws -> FaultRun {
         let range = ["archive.range=\(deletes ? "7h" : "1d")"]
-        let run = try await FaultRun(archiving + range + settings, tiers: ["hot", "cold"])
+        let filled = try #require(filled, "the suite lacks the trait .filledHot")
+        return try await FaultRun(archiving + range + settings, tiers: tiers, copied: filled)
+    }
+
+    fileprivate static func fill() async throws -> FaultRun {
+        let run = try await FaultRun(archiving, tiers: tiers)
         let hot = try await run.startReading()
         try await run.publish(200)
         try await run.publish(10, poison: 0, days: 2)

@@ -19,13 +19,15 @@ final class FaultRun: Sendable {
     let cold: FaultProxy
     let nats: FaultProxy
     private let type: RecordType
-    let published = Locked((checker: SetChecker<String>(), messages: 0))
-
     private let tiers: [String]
+    let published: Locked<(checker: SetChecker<String>, messages: Int)>
 
     /// Makes the stage; its one lane is of type trade. Cold has a schema only where it is among the `tiers`.
-    init(_ settings: [String] = [], tiers: [String] = ["hot"]) async throws {
+    ///
+    /// With `copied` both databases are as that run's are, whose stream goes on.
+    init(_ settings: [String] = [], tiers: [String] = ["hot"], copied: FaultRun? = nil) async throws {
         self.tiers = tiers
+        published = Locked(copied?.published.withLock { $0 } ?? (SetChecker(), 0))
         type = try #require(Catalog.standard.type(named: "trade"))
         postgres = try FaultProxy(to: PrivatePostgres.current.port)
         cold = try FaultProxy(to: PrivatePostgres.current.port)
@@ -36,7 +38,8 @@ final class FaultRun: Sendable {
             natsURL: PrivateNATS.url(port: nats.port),
             hotProxy: postgres.port,
             coldProxy: cold.port,
-            appliesSchema: tiers
+            appliesSchema: copied == nil ? tiers : [],
+            copied: copied?.stage
         )
     }
 
@@ -74,9 +77,9 @@ final class FaultRun: Sendable {
 
     /// Changes a setting for sessions of a database, hot unless told otherwise, that begin from now on.
     func alterDatabase(_ change: String, of conninfo: String? = nil) async throws {
-        let conninfo = conninfo ?? stage.hot
-        let name = try await stage.database(conninfo)
-        _ = try await stage.rows(conninfo, "ALTER DATABASE \(name) \(change)")
+        let name = try await stage.database(conninfo ?? stage.hot)
+        // From outside of it: it may take no writes.
+        _ = try await stage.rows(PrivatePostgres.current.conninfo(), "ALTER DATABASE \(name) \(change)")
     }
 
     func awaitHeld() async throws {

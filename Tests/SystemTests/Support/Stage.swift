@@ -23,18 +23,26 @@ struct Stage: Sendable {
     /// Makes the databases and, unless told otherwise, their schemas with the program's own command.
     ///
     /// `hotProxy` and `coldProxy` are ports of a `FaultProxy` that stands between the program and a database; cold may be
-    /// on a server of its own.
+    /// on a server of its own. With `copied` the databases are copies of that stage's, and its streams stay.
     init(
         _ settings: [String] = [],
         natsURL: String = PrivateNATS.current.url,
         hotProxy: UInt16? = nil,
         coldProxy: UInt16? = nil,
         coldOn other: PrivatePostgres? = nil,
-        appliesSchema: [String] = ["hot", "cold"]
+        appliesSchema: [String] = ["hot", "cold"],
+        copied: Stage? = nil
     ) async throws {
         let server = PrivatePostgres.current
         let coldServer = other ?? server
-        let names = [try await server.freshDatabase(), try await coldServer.freshDatabase()]
+        var names: [String] = []
+        if let copied {
+            for tier in [copied.hot, copied.cold] {
+                names.append(try await server.freshDatabase(copying: try await copied.database(tier)))
+            }
+        } else {
+            names = [try await server.freshDatabase(), try await coldServer.freshDatabase()]
+        }
         (hot, cold) = (server.conninfo(names[0]), coldServer.conninfo(names[1]))
         hotOfProgram = hotProxy.map { server.conninfoTCP(names[0], port: $0) } ?? hot
         coldOfProgram = coldProxy.map { coldServer.conninfoTCP(names[1], port: $0) } ?? cold
@@ -46,6 +54,7 @@ struct Stage: Sendable {
                 "hot.retention=3650d", "archive.interval=200ms", "archive.range=1d", "archive.bucket=1d",
                 "log.level=debug",
             ] + settings
+        if copied != nil { return }
         try await Self.removeStreams()
         for tier in appliesSchema { try await applySchema(tier) }
     }
