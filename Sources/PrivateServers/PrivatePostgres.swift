@@ -91,12 +91,12 @@ package actor PrivatePostgres {
         "host=127.0.0.1 port=\(proxy ?? port) user=\(Self.user) dbname=\(database)"
     }
 
-    /// Creates an empty database with a name of its own and returns the name.
-    package func freshDatabase() async throws(ServerError) -> String {
+    /// Creates a database with a name of its own and returns the name: empty, or a copy of one that nobody uses.
+    package func freshDatabase(copying template: String = "template0") async throws(ServerError) -> String {
         let name = "test_\(databases.add(1, ordering: .relaxed).newValue)"
         try await run(
             .createdb,
-            ["-h", directory.path, "-p", "\(port)", "-U", Self.user, "-T", "template0", name],
+            ["-h", directory.path, "-p", "\(port)", "-U", Self.user, "-T", template, name],
             asServer: false
         )
         return name

@@ -49,6 +49,8 @@ package struct ArchiveService<Tiers: ArchiveTiers, C: Clock>: Service where C.Du
                     report(.leaseHeld(by: holder))
                     board.update {
                         $0.state = .waiting
+                        // What this one failed at is the other one's now.
+                        $0.needsOperator = false
                         $0.trouble = "another archiver, \(holder), holds the lease; waiting for it to stop"
                     }
                     try await stop.wait(for: lease / 3, clock: clock)

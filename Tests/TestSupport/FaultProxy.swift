@@ -14,8 +14,10 @@ package struct Hold: Sendable {
         Hold(bytes: Data(text.utf8), passes: bytes, stopsAnswer: false)
     }
 
-    /// The server gets the request with `text` whole; nothing that it answers comes back.
-    package static func answer(to text: String) -> Hold { answer(to: Array(text.utf8)) }
+    /// The server gets the request with `text` whole; of what it answers, `bytes` come back, and the rest waits.
+    package static func answer(to text: String, passing bytes: Int = 0) -> Hold {
+        Hold(bytes: Data(text.utf8), passes: bytes, stopsAnswer: true)
+    }
 
     package static func answer(to bytes: [UInt8]) -> Hold {
         Hold(bytes: Data(bytes), passes: 0, stopsAnswer: true)
@@ -33,7 +35,10 @@ package final class FaultProxy: @unchecked Sendable {
         var openDirections = 2
         var isBroken = false
         var isRequestHeld = false
-        var isAnswerHeld = false
+        /// Bytes of answers that may still pass; nil: all.
+        var answersLeft: Int?
+        /// Where this connection is to stop next.
+        var armed: Hold?
         var isStranded = false
         init(client: Int32, server: Int32) {
             self.client = client
@@ -143,11 +148,14 @@ package final class FaultProxy: @unchecked Sendable {
     /// Whether a connection has come to the place.
     package var isHolding: Bool { locked { held > 0 } }
 
-    /// Ends a hold; what was held is forwarded.
-    package func release() {
+    /// Ends a hold; what was held is forwarded. The connection that was held stops again at `next`.
+    package func release(until next: Hold? = nil) {
         locked {
-            armed = nil
-            for pair in pairs { (pair.isRequestHeld, pair.isAnswerHeld) = (false, false) }
+            (armed, held) = (nil, 0)
+            for pair in pairs where pair.isRequestHeld || pair.answersLeft != nil {
+                pair.armed = next
+                (pair.isRequestHeld, pair.answersLeft) = (false, nil)
+            }
             condition.broadcast()
         }
     }
@@ -215,20 +223,32 @@ package final class FaultProxy: @unchecked Sendable {
         while true {
             let count = recv(pair.server, &buffer, buffer.count, 0)
             guard count > 0 else { return }
-            let allowed = locked {
-                while isStalled || pair.isStranded || pair.isAnswerHeld, !pair.isBroken { condition.wait() }
-                let allowed = pair.isAnswerHeld ? 0 : min(count, bytesUntilCut ?? count)
-                toClients += allowed
-                bytesUntilCut = bytesUntilCut.map { $0 - allowed }
-                return allowed
-            }
-            guard trickle(buffer[..<allowed], to: pair) else { return }
-            let isSpent = locked { bytesUntilCut == 0 }
-            if isSpent {
-                locked { bytesUntilCut = nil }
-                return cut()
+            var rest = buffer[..<count]
+            while !rest.isEmpty {
+                let allowed = locked { awaitAnswersLeft(of: pair, atMost: rest.count) }
+                guard trickle(rest.prefix(allowed), to: pair) else { return }
+                rest = rest.dropFirst(allowed)
+                let isSpent = locked {
+                    if allowed > 0, pair.answersLeft == 0 { held += 1 }
+                    return bytesUntilCut == 0
+                }
+                if isSpent {
+                    locked { bytesUntilCut = nil }
+                    return cut()
+                }
+                if locked({ pair.isBroken }) { return }
             }
         }
+    }
+
+    /// How much of an answer may go on now; waits while that is nothing.
+    private func awaitAnswersLeft(of pair: Pair, atMost count: Int) -> Int {
+        while isStalled || pair.isStranded || pair.answersLeft == 0, !pair.isBroken { condition.wait() }
+        let allowed = min(count, pair.answersLeft ?? count, bytesUntilCut ?? count)
+        toClients += allowed
+        bytesUntilCut = bytesUntilCut.map { $0 - allowed }
+        pair.answersLeft = pair.answersLeft.map { $0 - allowed }
+        return allowed
     }
 
     private func pumpRequests(_ pair: Pair) {
@@ -241,16 +261,18 @@ package final class FaultProxy: @unchecked Sendable {
             guard count > 0 else { return }
             let allowed = locked {
                 while isStalled || pair.isStranded, !pair.isBroken { condition.wait() }
-                if let armed, let place = Self.place(of: armed, in: buffer[..<count], after: &tail) {
-                    self.armed = nil
-                    if armed.stopsAnswer { pair.isAnswerHeld = true } else { left = place + armed.passes }
+                if let armed = pair.armed ?? armed,
+                    let place = Self.place(of: armed, in: buffer[..<count], after: &tail)
+                {
+                    (self.armed, pair.armed) = (nil, nil)
+                    if armed.stopsAnswer { pair.answersLeft = armed.passes } else { left = place + armed.passes }
                 }
                 return min(count, left ?? count)
             }
             left = left.map { $0 - allowed }
             guard forward(buffer[..<allowed], to: pair.server) else { return }
             let mayGoOn = locked {
-                if pair.isAnswerHeld { held += 1 }
+                if pair.answersLeft == 0 { held += 1 }
                 guard left == 0 else { return true }
                 held += 1
                 pair.isRequestHeld = true

@@ -12,30 +12,40 @@ import Testing
 
 /// One lane of trades under fire: publish, do the fault, wait until all is settled, compare set with set.
 ///
-/// The program reaches PostgreSQL and NATS through two proxies; publishing and the audit go around them.
+/// The program reaches hot, cold and NATS through proxies; publishing and the audit go around them.
 final class FaultRun: Sendable {
     let stage: Stage
     let postgres: FaultProxy
+    let cold: FaultProxy
     let nats: FaultProxy
     private let type: RecordType
-    let published = Locked((checker: SetChecker<String>(), messages: 0))
+    private let tiers: [String]
+    let published: Locked<(checker: SetChecker<String>, messages: Int)>
 
-    /// Makes the stage; its one lane is of type trade.
-    init(_ settings: [String] = []) async throws {
+    /// Makes the stage; its one lane is of type trade. Cold has a schema only where it is among the `tiers`.
+    ///
+    /// With `copied` both databases are as that run's are, whose stream goes on.
+    init(_ settings: [String] = [], tiers: [String] = ["hot"], copied: FaultRun? = nil) async throws {
+        self.tiers = tiers
+        published = Locked(copied?.published.withLock { $0 } ?? (SetChecker(), 0))
         type = try #require(Catalog.standard.type(named: "trade"))
         postgres = try FaultProxy(to: PrivatePostgres.current.port)
+        cold = try FaultProxy(to: PrivatePostgres.current.port)
         nats = try FaultProxy(to: PrivateNATS.current.port)
         let others = Catalog.standard.types.map(\.name).filter { $0 != "trade" }
         stage = try await Stage(
             others.map { "types.\($0).enabled=false" } + settings,
             natsURL: PrivateNATS.url(port: nats.port),
             hotProxy: postgres.port,
-            appliesSchema: ["hot"]
+            coldProxy: cold.port,
+            appliesSchema: copied == nil ? tiers : [],
+            copied: copied?.stage
         )
     }
 
     deinit {
         postgres.stop()
+        cold.stop()
         nats.stop()
     }
 
@@ -62,37 +72,41 @@ final class FaultRun: Sendable {
     func killHeld(_ hot: Daemon) async throws {
         try await awaitHeld()
         await hot.kill()
-        postgres.cut()
-        nats.cut()
+        for proxy in proxies { proxy.cut() }
     }
 
-    /// Changes a setting for sessions of the hot database that begin from now on.
-    func alterDatabase(_ change: String) async throws {
-        let name = try #require(try await stage.scalar(stage.hot, "SELECT current_database()"))
-        _ = try await stage.rows(stage.hot, "ALTER DATABASE \(name) \(change)")
+    /// Changes a setting for sessions of a database, hot unless told otherwise, that begin from now on.
+    func alterDatabase(_ change: String, of conninfo: String? = nil) async throws {
+        let name = try await stage.database(conninfo ?? stage.hot)
+        // From outside of it: it may take no writes.
+        _ = try await stage.rows(PrivatePostgres.current.conninfo(), "ALTER DATABASE \(name) \(change)")
     }
 
     func awaitHeld() async throws {
-        try await poll("the place in the traffic", within: .seconds(20)) { postgres.isHolding || nats.isHolding }
+        try await poll("the place in the traffic", within: .seconds(20)) { proxies.contains(where: \.isHolding) }
     }
+
+    private var proxies: [FaultProxy] { [postgres, cold, nats] }
 
     // MARK: The feed
 
     /// Publishes trades, and one message that belongs in quarantine; each is in the stream when this returns.
     ///
-    /// Where it throws, some of them may be.
-    func publish(_ trades: Int, poison: Int = 1) async throws {
+    /// Where it throws, some of them may be. `days` puts the trades so much later.
+    func publish(_ trades: Int, poison: Int = 1, days: Int = 0) async throws {
         let first = published.withLock { published in
             defer { published.messages += trades + poison }
             return published.messages
         }
-        let good = (first..<(first + trades)).map { SampleMessage(type, number: $0) }
+        // The number of a trade is its time, in milliseconds.
+        let numbers = (first..<(first + trades)).map { $0 + days * 86_400_000 }
+        let good = numbers.map { SampleMessage(type, number: $0) }
         let subject = try #require(good.first?.subject)
         let bad = (0..<poison).map { Array("{\"no trade\": \(first + trades + $0)".utf8) }
         let messages = bad.map { OutgoingMessage(subject, $0) } + good.map { OutgoingMessage($0.subject, $0.payload) }
         let identities =
             bad.map { FeedMessage.quarantinedIdentity(subject: subject, payload: $0) }
-            + (first..<(first + trades)).map(identity)
+            + numbers.map(identity)
         published.withLock { published in for identity in identities { published.checker.attempt(identity) } }
         let connection = try await JetStreamConnection(ConnectionOptions(url: PrivateNATS.current.url, name: "feed"))
         do { _ = try await JetStreamPublisher(connection).store(messages) } catch {
@@ -160,7 +174,7 @@ final class FaultRun: Sendable {
         #expect(figures == ["\(audit.rowsInHot)", "0"], "activity, gaps", sourceLocation: sourceLocation)
     }
 
-    /// What hot holds now, and beside it the rows that activity counts and the number of gaps.
+    /// What both tiers hold now, and beside it the rows that activity counts and the number of gaps.
     func audit(in hot: String? = nil) async throws -> (FeedAudit, figures: [String?]) {
         var audit = FeedAudit(published: published.withLock { $0.checker })
         let connection = try await PostgresConnection(hot ?? stage.hot, applicationName: "audit")
@@ -175,6 +189,12 @@ final class FaultRun: Sendable {
             """
         ).rows
         await connection.close()
+        if tiers.contains("cold") {
+            let connection = try await PostgresConnection(stage.cold, applicationName: "audit")
+            let cold = TierInventory(.cold, on: connection)
+            try await cold.forEachKey(of: type) { audit.foundInCold($0.identity(of: type)) }
+            await connection.close()
+        }
         return (audit, rows[0])
     }
 }

@@ -12,8 +12,9 @@ import Testing
 struct Stage: Sendable {
     let hot: String
     let cold: String
-    /// How the program reaches the hot database: directly as the test does, or through a proxy.
+    /// How the program reaches the databases: directly as the test does, or through a proxy.
     let hotOfProgram: String
+    let coldOfProgram: String
     let natsURL: String
     let directory: PrivateDirectory
     /// `path=value` for `--set`, on every command.
@@ -21,20 +22,30 @@ struct Stage: Sendable {
 
     /// Makes the databases and, unless told otherwise, their schemas with the program's own command.
     ///
-    /// `hotProxy` is the port of a `FaultProxy` that stands between the program and the hot database; cold may be on a
-    /// server of its own.
+    /// `hotProxy` and `coldProxy` are ports of a `FaultProxy` that stands between the program and a database; cold may be
+    /// on a server of its own. With `copied` the databases are copies of that stage's, and its streams stay.
     init(
         _ settings: [String] = [],
         natsURL: String = PrivateNATS.current.url,
         hotProxy: UInt16? = nil,
+        coldProxy: UInt16? = nil,
         coldOn other: PrivatePostgres? = nil,
-        appliesSchema: [String] = ["hot", "cold"]
+        appliesSchema: [String] = ["hot", "cold"],
+        copied: Stage? = nil
     ) async throws {
         let server = PrivatePostgres.current
         let coldServer = other ?? server
-        let names = [try await server.freshDatabase(), try await coldServer.freshDatabase()]
+        var names: [String] = []
+        if let copied {
+            for tier in [copied.hot, copied.cold] {
+                names.append(try await server.freshDatabase(copying: try await copied.database(tier)))
+            }
+        } else {
+            names = [try await server.freshDatabase(), try await coldServer.freshDatabase()]
+        }
         (hot, cold) = (server.conninfo(names[0]), coldServer.conninfo(names[1]))
         hotOfProgram = hotProxy.map { server.conninfoTCP(names[0], port: $0) } ?? hot
+        coldOfProgram = coldProxy.map { coldServer.conninfoTCP(names[1], port: $0) } ?? cold
         self.natsURL = natsURL
         directory = try PrivateDirectory("system")
         self.settings =
@@ -43,6 +54,7 @@ struct Stage: Sendable {
                 "hot.retention=3650d", "archive.interval=200ms", "archive.range=1d", "archive.bucket=1d",
                 "log.level=debug",
             ] + settings
+        if copied != nil { return }
         try await Self.removeStreams()
         for tier in appliesSchema { try await applySchema(tier) }
     }
@@ -73,7 +85,7 @@ struct Stage: Sendable {
     }
 
     private var databases: [String: String] {
-        ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": cold]
+        ["THERMOCLINE_HOT_POSTGRES": hotOfProgram, "THERMOCLINE_COLD_POSTGRES": coldOfProgram]
     }
 
     // MARK: Messages
@@ -168,6 +180,11 @@ struct Stage: Sendable {
 
     func scalar(_ conninfo: String, _ sql: String) async throws -> String? {
         try await rows(conninfo, sql).first?.first ?? nil
+    }
+
+    /// Its name.
+    func database(_ conninfo: String) async throws -> String {
+        try #require(try await scalar(conninfo, "SELECT current_database()"))
     }
 
     func script(_ conninfo: String, _ sql: String) async throws {

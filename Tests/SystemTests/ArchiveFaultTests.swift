@@ -1,0 +1,175 @@
+import Adapters
+import PrivateServers
+import TestSupport
+import Testing
+
+/// Connections, disks and databases that fail under the archiver: it waits, says why, and goes on by itself.
+@Suite(
+    .serialized,
+    .slow,
+    .privatePostgres(.init(listensOnTCP: true)),
+    .privateNATS,
+    .filledHot,
+    .timeLimit(.minutes(5))
+)
+struct ArchiveFaultTests {
+    private static let cut: [ArchiveStep] = [
+        .snapshotHalfRead, .copyHalfSent, .copyCommitted, .readBack, .manifestCommitted, .restCommitted, .dropCommitted,
+        .deleted, .deletionCommitted,
+    ]
+
+    @Test(arguments: cut)
+    func `a connection cut in the middle, or with the answer to a COMMIT, costs nothing`(_ step: ArchiveStep)
+        async throws
+    {
+        let run = try await FaultRun.archiving(deletes: step.deletes)
+        let archiver = try await run.startCold(until: step.places)
+        run.proxy(try #require(step.places.last).tier).cut()
+        run.release()
+        try await run.expectArchived()
+        #expect(archiver.hasFailed(for: ""))
+        try await archiver.awaitHealthy("cold")
+        #expect(await archiver.stop() == .exited(0))
+        try await run.expectNothingToDo()
+    }
+
+    @Test func `a hot database that takes no writes keeps its rows until it does`() async throws {
+        let run = try await FaultRun.archiving()
+        try await run.alterDatabase("SET default_transaction_read_only = on")
+        let archiver = try await run.startCold()
+        try await archiver.awaitTrouble(["25006", "promote it", "nothing was pruned"], "cold")
+        #expect(try await run.rowCounts() == ["211", "0"])
+        try await run.alterDatabase("RESET default_transaction_read_only")
+        try await run.expectArchived()
+        try await archiver.awaitHealthy("cold")
+        #expect(await archiver.stop() == .exited(0))
+        try await run.expectNothingToDo()
+    }
+
+    @Test(arguments: [ArchiveStep.rests, .deleted])
+    func `a hot database that takes no writes between the proof and the prune is pruned once it does`(
+        _ step: ArchiveStep
+    ) async throws {
+        let run = try await FaultRun.archiving(deletes: step.deletes)
+        let archiver = try await run.startCold(until: step.places)
+        try await run.alterDatabase("SET default_transaction_read_only = on")
+        // Sessions that there are would go on writing.
+        run.postgres.cut()
+        run.release()
+        try await archiver.awaitTrouble(["25006"], "cold")
+        #expect(try await run.committed() == step.committed)
+        try await run.alterDatabase("RESET default_transaction_read_only")
+        try await run.expectArchived()
+        try await archiver.awaitHealthy("cold")
+        #expect(await archiver.stop() == .exited(0))
+        try await run.expectNothingToDo()
+    }
+
+    // MARK: Backups
+
+    @Test func `cold restored from before a copy is lost: nothing moves and nothing that rests is dropped`() async throws
+    {
+        let run = try await FaultRun.archiving(["archive.undo=1d"])
+        let backup = try await run.backUp(run.stage.cold)
+        let first = try await run.startCold()
+        try await poll("the older range rests", within: .seconds(20)) {
+            try await run.committed() == ArchiveStep.restingRead.committed
+        }
+        #expect(await first.stop() == .exited(0))
+        try await run.restore(backup, to: run.stage.cold)
+        try await run.publishWhileHotRuns(20)
+
+        let second = try await run.startCold(["archive.undo=0s"])
+        try await second.awaitTrouble(["older backup", "Nothing was moved or pruned"], "cold", status: "unhealthy")
+        #expect(!second.lines("archive lost").isEmpty)
+        // The 201 that left hot rest there.
+        #expect(try await run.committed() == ["none", "0", "1", "20", "1"])
+        #expect(try await run.rowCounts() == ["30", "0"])
+        #expect(await second.stop() == .exited(0))
+    }
+
+    @Test func `cold restored from between the proof and the prune goes on`() async throws {
+        let run = try await FaultRun.archiving()
+        let first = try await run.startCold(["archive.prune=false"])
+        try await poll("both ranges proved", within: .seconds(20)) { first.lines("range verified").count == 2 }
+        #expect(await first.stop() == .exited(0))
+        let backup = try await run.backUp(run.stage.cold)
+        let second = try await run.startCold()
+        try await run.expectArchived()
+        #expect(await second.stop() == .exited(0))
+        try await run.restore(backup, to: run.stage.cold)
+
+        let third = try await run.startCold()
+        try await run.expectArchived()
+        try await third.awaitHealthy("cold")
+        #expect(await third.stop() == .exited(0))
+        try await run.expectNothingToDo()
+    }
+}
+
+/// A disk of cold without room.
+@Suite(
+    .serialized,
+    .slow,
+    .privatePostgres(.init(listensOnTCP: true)),
+    .privateNATS,
+    .filledHot,
+    .timeLimit(.minutes(2)),
+    .enabled("needs the right to mount a small disk") { await SmallDisk.isPermitted() }
+)
+struct ArchiveDiskTests {
+    @Test func `a full disk of cold stops the copy, and room lets it go on`() async throws {
+        let disk = try await SmallDisk(megabytes: 8)
+        let run = try await FaultRun.archiving()
+        let result = await Result { try await fill(disk, under: run) }
+        // Without its files the server could not even stop.
+        try await run.drop(run.stage.cold)
+        _ = try await run.stage.rows(PrivatePostgres.current.conninfo(), "DROP TABLESPACE IF EXISTS small")
+        await disk.remove()
+        try result.get()
+    }
+
+    private func fill(_ disk: SmallDisk, under run: FaultRun) async throws {
+        _ = try await run.stage.rows(run.stage.cold, "CREATE TABLESPACE small LOCATION '\(disk.path)'")
+        // Partitions and their indexes go there; the ledger stays where there is room.
+        try await run.alterDatabase("SET default_tablespace = small", of: run.stage.cold)
+        try disk.fill()
+        let archiver = try await run.startCold()
+        try await archiver.awaitTrouble(["failed ranges", "nothing of them is pruned"], "cold")
+        #expect(archiver.hasFailed(for: "53100") && archiver.hasFailed(for: "make room"))
+        #expect(try await run.rowCounts() == ["211", "0"])
+
+        disk.free()
+        try await run.expectArchived()
+        try await archiver.awaitHealthy("cold")
+        #expect(await archiver.stop() == .exited(0))
+        try await run.expectNothingToDo()
+    }
+}
+
+extension FaultRun {
+    /// Publishes trades of the older range while an instance stores them.
+    fileprivate func publishWhileHotRuns(_ trades: Int) async throws {
+        let hot = try await start()
+        try await publish(trades)
+        try await settle()
+        #expect(await hot.stop() == .exited(0))
+    }
+
+    fileprivate func drop(_ conninfo: String) async throws {
+        let sql = "DROP DATABASE \(try await stage.database(conninfo)) WITH (FORCE)"
+        _ = try await stage.rows(PrivatePostgres.current.conninfo(), sql)
+    }
+
+    /// Copies the files of a database that nobody uses; returns the name of the copy.
+    fileprivate func backUp(_ conninfo: String) async throws -> String {
+        try await PrivatePostgres.current.freshDatabase(copying: try await stage.database(conninfo))
+    }
+
+    /// Puts a copy in the place of the database.
+    fileprivate func restore(_ backup: String, to conninfo: String) async throws {
+        let name = try await stage.database(conninfo)
+        try await drop(conninfo)
+        _ = try await stage.rows(PrivatePostgres.current.conninfo(), "ALTER DATABASE \(backup) RENAME TO \(name)")
+    }
+}
