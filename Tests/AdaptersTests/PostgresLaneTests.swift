@@ -142,7 +142,7 @@ import Tiering
     }
 
     @Test func `beyond its partitions a type's rows go to quarantine`() async throws {
-        let tiers = try await Tiers { $0.maxPartitions = 0 }
+        let tiers = try await Tiers(daysLate: 1) { $0.maxPartitions = 0 }
         let lane = try await tiers.claim(Self.trade)
         #expect(
             try await lane.commit(try tiers.batch(Self.trade, 0..<3))
@@ -154,7 +154,7 @@ import Tiering
     }
 
     @Test func `at the quarantine's bound the lane stops rather than drop`() async throws {
-        let tiers = try await Tiers {
+        let tiers = try await Tiers(daysLate: 1) {
             $0.maxPartitions = 0
             $0.maxQuarantineBytes = 1
         }
@@ -167,7 +167,7 @@ import Tiering
 
     @Test func `a lane at the quarantine's bound goes on once messages were dropped`() async throws {
         let bound = 400_000
-        let tiers = try await Tiers {
+        let tiers = try await Tiers(daysLate: 1) {
             $0.maxPartitions = 0
             $0.maxQuarantineBytes = bound
         }
