@@ -76,7 +76,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "TidyTests", swiftSettings: strict),
-        .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "RecordsTests",
+            dependencies: ["Records", "Simulation", "TestSupport"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "DigestTests", dependencies: ["Digest", "Records", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "TieringTests",

@@ -239,4 +239,37 @@ import Tiering
         #expect(try await tiers.ask(tiers.hot, gap) == "discarded 1-7")
         await lane.close()
     }
+
+    @Test func `a gap and the position that jumps over it are written together or not at all`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        var batch = try tiers.batch(Self.trade, 0..<3, from: 7)
+        batch.gaps = [Gap(cause: .discarded, epoch: 1, firstSequence: 1, lastSequence: 7, isSuspected: false)]
+        let written =
+            "SELECT (SELECT count(*) FROM thermocline.gap) || ' ' || last_seq FROM "
+            + "thermocline_store.ingest_position"
+        // From where the position is not.
+        #expect(try await lane.commit(batch) == .positionMoved)
+        #expect(try await tiers.ask(tiers.hot, written) == "0 0")
+        batch.from = 0
+        try await tiers.tell(tiers.hot, "ALTER TABLE thermocline_store.gap ADD CONSTRAINT closed CHECK (false)")
+        await #expect(throws: StoreError.self) { try await lane.commit(batch) }
+        #expect(try await tiers.ask(tiers.hot, written) == "0 0")
+        try await tiers.tell(tiers.hot, "ALTER TABLE thermocline_store.gap DROP CONSTRAINT closed")
+        #expect(try await lane.commit(batch) == .committed(stored: 3, repeated: 0, quarantined: 0))
+        #expect(try await tiers.ask(tiers.hot, written) == "1 10")
+        await lane.close()
+    }
+
+    @Test func `an epoch neither starts again nor goes back`() async throws {
+        let tiers = try await Tiers()
+        let lane = try await tiers.claim(Self.trade)
+        _ = try await lane.commit(try tiers.batch(Self.trade, 0..<5))
+        for epoch in [Int64(1), 0] {
+            #expect(try await !lane.startEpoch(epoch, created: Timestamp(micros: 2_000_000), at: 0, gap: nil))
+        }
+        let position = "SELECT stream_epoch || ' ' || last_seq FROM thermocline_store.ingest_position"
+        #expect(try await tiers.ask(tiers.hot, position) == "1 5")
+        await lane.close()
+    }
 }

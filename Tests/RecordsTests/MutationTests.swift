@@ -1,27 +1,16 @@
 import Foundation
 import Records
+import Simulation
 import TestSupport
 import Testing
 
 /// Whatever the bytes, a message becomes a row or an error, never a trap.
 @Suite(.enabled(if: RecordedData.isAvailable, Comment(rawValue: RecordedData.skipped)), .timeLimit(.minutes(5)))
 struct MutationTests {
-    /// SplitMix64: the same numbers for the same seed.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ mixed >> 31
-        }
-    }
-
     private static let seed = ProcessInfo.processInfo.environment["SEED"].flatMap(UInt64.init) ?? 20_261_120
 
     @Test func `mutated messages are rows or errors`() throws {
-        var generator = Generator(state: Self.seed)
+        var generator = SeededGenerator(seed: Self.seed)
         let messages = try RecordedData.eraC().filter { $0.payload.count < 4_000 }
         let fragments = [
             "1e999999999", "\\ud800", "\\u0000", "null", "[[[[", "}}", "-", ".", "\"\"", "1E-100", "{\"price\":",
@@ -65,7 +54,7 @@ struct MutationTests {
     }
 
     @Test func `mutated rows are rows or errors`() throws {
-        var generator = Generator(state: Self.seed)
+        var generator = SeededGenerator(seed: Self.seed)
         for type in Catalog.underTest.types {
             let message = SampleMessage(type, values: ["note": #"{"a":[1.5,"x"]}"#])
             let row = try decode(type, message.payload, subject: message.subject).bytes

@@ -1,4 +1,5 @@
 import Records
+import Simulation
 import TestSupport
 import Testing
 
@@ -54,6 +55,29 @@ struct RowBatchTests {
         for (a, b) in zip(keys, keys.dropFirst()) { #expect(a.lexicographicallyPrecedes(b)) }
         let copied = try RowValues.all(rows.copyBytes(), of: type).map { $0["stream_seq"] }
         #expect(copied == rows.rows.map { .integer(Int64($0.sequence)) })
+    }
+
+    /// Milliseconds that the times of a batch are apart at most: one instant, a second, a day, ten years.
+    @Test(arguments: [0, 3, 1_000, 86_400_000, 315_000_000_000])
+    func `a batch is ordered as a plain sort by time, key and arrival would`(_ width: Int) throws {
+        let type = RecordType.testReading
+        var generator = SeededGenerator(seed: UInt64(width))
+        for _ in 0..<20 {
+            var rows = RowBatch()
+            for sequence in 0..<UInt64.random(in: 1...60, using: &generator) {
+                let time = "\(1_400_000_000_000 + Int.random(in: 0...width, using: &generator))"
+                let label = "\"\(String(repeating: "x", count: 9))\(Int.random(in: 0...5, using: &generator))\""
+                // Each with content of its own, so that nothing is a repeat.
+                let values = ["reading_ts_ms": time, "label": label, "note": "\(sequence)"]
+                try append(type, values, sequence: sequence, to: &rows)
+            }
+            let expected = rows.rows.map { ($0.ts, rows.key(of: $0), $0.sequence) }.sorted {
+                if $0.0 != $1.0 { return $0.0 < $1.0 }
+                return $0.1 == $1.1 ? $0.2 < $1.2 : $0.1.lexicographicallyPrecedes($1.1)
+            }
+            #expect(rows.deduplicateAndSort(as: type) == 0)
+            #expect(rows.rows.map(\.sequence) == expected.map(\.2))
+        }
     }
 
     @Test(arguments: Catalog.underTest.types)
