@@ -10,7 +10,8 @@ import Tiering
 /// What the messages of one batch may ask of the database together, on a server with a small table of locks.
 @Suite(
     .privatePostgres(.init(parameters: ["max_locks_per_transaction": "10", "max_connections": "20"])),
-    .serialized, .timeLimit(.minutes(5))
+    .serialized,
+    .timeLimit(.minutes(5))
 ) struct LargeBatchTests {
     private static let trade = Catalog.standard.types[1]
 

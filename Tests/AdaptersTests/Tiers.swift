@@ -16,7 +16,11 @@ struct Tiers: Sendable {
     /// How long after their events messages come, beside milliseconds.
     let lateness: Int64
 
-    init(dedupe: Deduplication = .key, daysLate: Int64 = 0, _ change: (inout HotSettings) -> Void = { _ in }) async throws {
+    init(
+        dedupe: Deduplication = .key,
+        daysLate: Int64 = 0,
+        _ change: (inout HotSettings) -> Void = { _ in }
+    ) async throws {
         lateness = daysLate * 86_400_000
         catalog = Catalog.underTest.deduplicated { _ in dedupe }
         let server = PrivatePostgres.current
