@@ -43,7 +43,7 @@ package struct Discovery: Sendable, Equatable {
             }) {
                 waiting[type.name] =
                     "stream \(owner.name) captures it, but is no limits stream: reading it would take its messages; "
-                    + "make it one, or let another stream source from it"
+                    + "make it again with limits retention"
             } else if creatable.contains(type.name) {
                 missing.append(type)
             } else {

@@ -118,10 +118,14 @@ enum HotSQL {
         """
     /// $3 = `ingest.takeover` in milliseconds.
     ///
-    /// A `seen_at` in the future counts as old.
+    /// An owner in a long transaction shows in what its session does: in statements, or in one that the server works on
+    /// or holds up. A time in the future counts as old.
     static let readOwner = """
         SELECT p.owner, p.owner_host, p.backend_pid, p.seen_at,
-            p.seen_at > now() - $3 * interval '1 ms' AND p.seen_at <= now() AND a.pid IS NOT NULL AS live
+            a.pid IS NOT NULL AND (
+                p.seen_at BETWEEN now() - $3 * interval '1 ms' AND now()
+                OR coalesce(a.state_change BETWEEN now() - $3 * interval '1 ms' AND now(), false)
+                OR coalesce(a.state = 'active' AND a.wait_event_type IS DISTINCT FROM 'Client', false)) AS live
         FROM thermocline_store.ingest_position p
         LEFT JOIN pg_stat_activity a ON a.pid = p.backend_pid AND a.backend_start = p.backend_start
         WHERE p.stream = $1 AND p.filter = $2

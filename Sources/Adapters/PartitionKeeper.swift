@@ -9,7 +9,7 @@ import Tiering
 struct PartitionKeeper: Sendable {
     let type: RecordType
     let tier: String
-    /// Partitions a type may have; beyond it rows for a new one have no place.
+    /// Partitions a type may have; beyond it rows of the past for a new one have no place.
     let limit: Int
     private var known: Set<String> = []
 
@@ -23,11 +23,14 @@ struct PartitionKeeper: Sendable {
     mutating func forget() { known = [] }
 
     /// Makes the missing ones of `partitions`; returns those that the limit refuses.
+    ///
+    /// One that ends after `present` is never refused: time goes on, whatever room messages of the past have taken.
     mutating func ensure(
         _ partitions: Set<Partition>,
+        at present: Timestamp?,
         on connection: PostgresConnection
     ) async throws(StoreError) -> Set<Partition> {
-        let (missing, refused) = try await plan(partitions, on: connection)
+        let (missing, refused) = try await plan(partitions, at: present, on: connection)
         for partition in missing {
             try await make(partition, on: connection)
             known.insert(partition.name)
@@ -38,6 +41,7 @@ struct PartitionKeeper: Sendable {
     /// What `ensure` would make, and what the limit refuses.
     mutating func plan(
         _ partitions: Set<Partition>,
+        at present: Timestamp?,
         on connection: PostgresConnection
     ) async throws(StoreError) -> (missing: [Partition], refused: Set<Partition>) {
         if partitions.allSatisfy({ known.contains($0.name) }) { return ([], []) }
@@ -46,9 +50,10 @@ struct PartitionKeeper: Sendable {
             try await connection.execute(TierSQL.partitions(of: type))
         }
         known = Set(listed.rows.compactMap { $0[0] })
-        let missing = partitions.filter { !known.contains($0.name) }.sorted { $0.range.start < $1.range.start }
+        let missing = partitions.filter { !known.contains($0.name) }.sorted { $0.range.start > $1.range.start }
         let room = max(limit - known.count, 0)
-        return (Array(missing.prefix(room)), Set(missing.dropFirst(room)))
+        let refused = missing.dropFirst(room).filter { partition in present.map { partition.range.end <= $0 } ?? true }
+        return (missing.filter { !refused.contains($0) }, Set(refused))
     }
 
     private func make(_ partition: Partition, on connection: PostgresConnection) async throws(StoreError) {

@@ -79,7 +79,19 @@ package actor PostgresLane: LaneSession {
         )
     }
 
+    /// In parts where the server lacks memory for the whole: it holds a lock for each partition and each index.
     package func commit(_ batch: LaneBatch) async throws(StoreError) -> CommitOutcome {
+        do throws(StoreError) {
+            return try await commitWhole(batch)
+        } catch {
+            guard error.sqlState == "53200", let (first, rest) = batch.halves else { throw error }
+            let outcome = try await commit(first)
+            guard case .committed = outcome else { return outcome }
+            return outcome + (try await commit(rest))
+        }
+    }
+
+    private func commitWhole(_ batch: LaneBatch) async throws(StoreError) -> CommitOutcome {
         var batch = batch
         try await makePartitions(for: &batch)
         do throws(StoreError) {
@@ -144,7 +156,7 @@ package actor PostgresLane: LaneSession {
             last = partition
         }
         var keeper = partitions
-        let refused = try await keeper.ensure(needed, on: connection)
+        let refused = try await keeper.ensure(needed, at: batch.messageTime, on: connection)
         partitions = keeper
         guard !refused.isEmpty else { return }
         let detail = "\(type.name) has \(partitions.limit) partitions, as many as hot.max_partitions allows"

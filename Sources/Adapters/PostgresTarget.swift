@@ -73,7 +73,7 @@ package struct PostgresTarget: ArchiveTarget {
 
     private func makePartitions(for range: TimeRange, of type: RecordType) async throws(StoreError) {
         var keeper = PartitionKeeper(type: type, tier: "cold", limit: .max)
-        _ = try await keeper.ensure(Set(Partition.covering(range, of: type)), on: connection)
+        _ = try await keeper.ensure(Set(Partition.covering(range, of: type)), at: nil, on: connection)
     }
 
     private func summarize(

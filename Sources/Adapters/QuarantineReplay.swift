@@ -177,8 +177,8 @@ package struct QuarantineReplay: Sendable {
         _ keeper: inout PartitionKeeper
     ) async throws(StoreError) -> Set<UInt64> {
         let needed = Set(rows.rows.map { Partition(of: type, containing: $0.ts) })
-        let (missing, beyond) = try await keeper.plan(needed, on: connection)
-        if !isDryRun { _ = try await keeper.ensure(needed, on: connection) }
+        let (missing, beyond) = try await keeper.plan(needed, at: now, on: connection)
+        if !isDryRun { _ = try await keeper.ensure(needed, at: now, on: connection) }
         for row in rows.remove(where: { row in beyond.contains { $0.range.contains(row.ts) } }) {
             let detail = "\(type.name) has \(keeper.limit) partitions, as many as hot.max_partitions allows"
             refused[row.sequence] = Refusal(reason: "no_partition", detail: detail)

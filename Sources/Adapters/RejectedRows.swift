@@ -88,6 +88,8 @@ struct RejectedRows {
             // A partition that was taken away meanwhile is made again, and says nothing of the row.
             guard error.disposition == .reject, !error.isMissingPartition else { throw error }
             try await call.execute("ROLLBACK TO SAVEPOINT tried")
+            // Or the next one lies inside it, and so on: each holds a lock, and the server has so many.
+            try await call.execute("RELEASE SAVEPOINT tried")
             return error
         }
     }

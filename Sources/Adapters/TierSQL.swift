@@ -153,8 +153,10 @@ enum TierSQL {
     }
 
     /// Serializes those who make partitions of one table; blocks neither readers nor writers.
+    ///
+    /// ONLY: without it every partition is locked too, and a VACUUM of any of them is waited for.
     static func lockForPartitions(_ type: RecordType) -> String {
-        "LOCK TABLE \(table(type)) IN SHARE UPDATE EXCLUSIVE MODE"
+        "LOCK TABLE ONLY \(table(type)) IN SHARE UPDATE EXCLUSIVE MODE"
     }
 
     // MARK: The archiver's fence

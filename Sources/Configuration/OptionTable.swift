@@ -88,7 +88,7 @@ extension Option {
             "hot.max_partitions",
             \.hot.maxPartitions,
             .integer(1...100_000),
-            "Partitions of one type; a message that needs one more goes to quarantine."
+            "Partitions of one type; a message of the past that needs one more goes to quarantine."
         ),
     ]
 

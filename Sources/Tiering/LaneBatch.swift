@@ -42,6 +42,26 @@ package struct LaneBatch: Sendable {
 
     package var isEmpty: Bool { received == 0 && to == from && gaps.isEmpty }
 
+    /// The batch in two, the earlier messages in the first; nil of one that has no two.
+    ///
+    /// Each may be committed by itself, in this order. Repeats count with the first.
+    package var halves: (first: LaneBatch, rest: LaneBatch)? {
+        let entries = messages.flatMap(\.entries)
+        guard entries.count > 1 else { return nil }
+        let last = entries[entries.count / 2 - 1]
+        let end = last.streamSequence
+        var (first, rest) = (self, self)
+        (first.to, first.messageTime, first.newestEvent) = (end, last.time, nil)
+        (rest.from, rest.repeated) = (end, 0)
+        _ = first.rows.remove { $0.sequence > end }
+        _ = rest.rows.remove { $0.sequence <= end }
+        first.quarantined.removeAll { $0.sequence > end }
+        rest.quarantined.removeAll { $0.sequence <= end }
+        first.gaps.removeAll { $0.firstSequence ?? 0 > end }
+        rest.gaps.removeAll { $0.firstSequence ?? 0 <= end }
+        return (first, rest)
+    }
+
     /// Moves rows out of the batch and their messages, whole, to quarantine: with them every repeat that was dropped in
     /// their favour, for it says the same.
     ///

@@ -117,6 +117,19 @@ package enum CommitOutcome: Sendable, Equatable {
     case positionMoved
     /// The lane belongs to another instance now.
     case lost(owner: String)
+
+    /// What two commits did, one after the other: their sum, or how the second ended.
+    package static func + (first: CommitOutcome, second: CommitOutcome) -> CommitOutcome {
+        guard case .committed(let stored, let repeated, let quarantined, let conflicts) = first,
+            case .committed(let thenStored, let thenRepeated, let thenQuarantined, let thenConflicts) = second
+        else { return second }
+        return .committed(
+            stored: stored + thenStored,
+            repeated: repeated + thenRepeated,
+            quarantined: quarantined + thenQuarantined,
+            conflicts: conflicts + thenConflicts
+        )
+    }
 }
 
 /// What became of an attempt to take a lane.

@@ -77,7 +77,7 @@ import Tiering
     }
 
     @Test func `an owner that was not seen for long is ended and fenced`() async throws {
-        let tiers = try await Tiers()
+        let tiers = try await Tiers { $0.takeover = .milliseconds(1) }
         let stale = try await tiers.claim(Self.trade)
         try await tiers.tell(tiers.hot, "UPDATE thermocline_store.ingest_position SET seen_at = now() - interval '1 h'")
         let successor = try await tiers.claim(Self.trade)
@@ -87,6 +87,24 @@ import Tiering
                 == .committed(stored: 5, repeated: 0, quarantined: 0)
         )
         await successor.close()
+    }
+
+    @Test func `an owner in a long transaction is not taken for a dead one`() async throws {
+        let tiers = try await Tiers { $0.takeover = .milliseconds(1) }
+        let lane = try await tiers.claim(Self.trade)
+        // The last thing before COMMIT waits for this.
+        let holder = try await PostgresConnection(tiers.hot, applicationName: "test")
+        try await holder.begin()
+        _ = try await holder.execute("LOCK TABLE thermocline_store.range_activity IN EXCLUSIVE MODE")
+        async let outcome = lane.commit(try tiers.batch(Self.trade, 0..<5))
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        try await poll("the owner waits", within: .seconds(20)) { try await tiers.ask(tiers.hot, waiting) == "1" }
+        await #expect(throws: Tiers.NotClaimed.self) { try await tiers.claim(Self.trade) }
+        await holder.rollback()
+        #expect(try await outcome == .committed(stored: 5, repeated: 0, quarantined: 0))
+        await holder.close()
+        await lane.close()
     }
 
     @Test func `the fence alone keeps a former owner from committing`() async throws {
@@ -142,7 +160,7 @@ import Tiering
     }
 
     @Test func `beyond its partitions a type's rows go to quarantine`() async throws {
-        let tiers = try await Tiers { $0.maxPartitions = 0 }
+        let tiers = try await Tiers(daysLate: 1) { $0.maxPartitions = 0 }
         let lane = try await tiers.claim(Self.trade)
         #expect(
             try await lane.commit(try tiers.batch(Self.trade, 0..<3))
@@ -154,7 +172,7 @@ import Tiering
     }
 
     @Test func `at the quarantine's bound the lane stops rather than drop`() async throws {
-        let tiers = try await Tiers {
+        let tiers = try await Tiers(daysLate: 1) {
             $0.maxPartitions = 0
             $0.maxQuarantineBytes = 1
         }
@@ -167,7 +185,7 @@ import Tiering
 
     @Test func `a lane at the quarantine's bound goes on once messages were dropped`() async throws {
         let bound = 400_000
-        let tiers = try await Tiers {
+        let tiers = try await Tiers(daysLate: 1) {
             $0.maxPartitions = 0
             $0.maxQuarantineBytes = bound
         }

@@ -127,7 +127,7 @@ import Tiering
     }
 
     @Test func `what had no partition is stored once the limit allows it`() async throws {
-        let tiers = try await Tiers { $0.maxPartitions = 0 }
+        let tiers = try await Tiers(daysLate: 1) { $0.maxPartitions = 0 }
         let lane = try await tiers.claim(Self.trade)
         _ = try await lane.commit(try tiers.batch(Self.trade, 0..<3))
         await lane.close()
@@ -199,7 +199,7 @@ import Tiering
     }
 
     @Test func `a replay that is ended between changes nothing`() async throws {
-        let tiers = try await Tiers { $0.maxPartitions = 0 }
+        let tiers = try await Tiers(daysLate: 1) { $0.maxPartitions = 0 }
         let lane = try await tiers.claim(Self.trade)
         _ = try await lane.commit(try tiers.batch(Self.trade, 0..<9))
         await lane.close()

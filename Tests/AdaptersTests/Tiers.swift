@@ -13,8 +13,15 @@ struct Tiers: Sendable {
     let cold: String
     let catalog: Catalog
     let settings: HotSettings
+    /// How long after their events messages come, beside milliseconds.
+    let lateness: Int64
 
-    init(dedupe: Deduplication = .key, _ change: (inout HotSettings) -> Void = { _ in }) async throws {
+    init(
+        dedupe: Deduplication = .key,
+        daysLate: Int64 = 0,
+        _ change: (inout HotSettings) -> Void = { _ in }
+    ) async throws {
+        lateness = daysLate * 86_400_000
         catalog = Catalog.underTest.deduplicated { _ in dedupe }
         let server = PrivatePostgres.current
         hot = server.conninfo(try await server.freshDatabase())
@@ -55,7 +62,7 @@ struct Tiers: Sendable {
     func add(_ message: SampleMessage, to batch: inout LaneBatch, _ type: RecordType) throws {
         let subject = Array(message.subject.utf8)
         let sequence = batch.to + 1
-        let time = Timestamp(milliseconds: 1_795_000_000_000 + Int64(sequence))
+        let time = Timestamp(milliseconds: 1_795_000_000_000 + lateness + Int64(sequence))
         try RecordDecoder(type: type, catalog: catalog).decode(
             message.payload.span,
             subject: subject.span,
