@@ -212,7 +212,7 @@ extension PostgresSource {
     package func giveBack(_ resting: Resting, type: RecordType) async throws(StoreError) -> Bool {
         let operation = "give \(resting.name) back"
         var keeper = PartitionKeeper(type: type, tier: "hot", limit: .max)
-        _ = try await keeper.ensure(Set(Partition.covering(resting.range, of: type)), on: connection)
+        _ = try await keeper.ensure(Set(Partition.covering(resting.range, of: type)), at: nil, on: connection)
         return try await take(resting, operation, ignoresPins: true) { () throws(StoreError) in
             let left = try await at("hot", operation) { () throws(PostgresError) in
                 _ = try await connection.execute(

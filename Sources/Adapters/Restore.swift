@@ -26,7 +26,7 @@ struct Restore {
     func run(_ transfer: Transfer) async throws(StoreError) -> Restored {
         let range = transfer.range
         var keeper = PartitionKeeper(type: type, tier: "hot", limit: .max)
-        _ = try await keeper.ensure(Set(Partition.covering(range, of: type)), on: hot)
+        _ = try await keeper.ensure(Set(Partition.covering(range, of: type)), at: nil, on: hot)
         let isHeld = try await source.session.transaction("look for rows of \(range)") {
             connection throws(PostgresError) in
             try await connection.execute(TierSQL.holdsAny(type, range)).scalar == "t"

@@ -188,14 +188,16 @@ extension Configuration {
             retentionMicros: hot.retention.micros,
             retentionByType: self.types.compactMapValues { $0.retention?.micros },
             prunes: archive.prune,
-            partitionMicros: Dictionary(
-                (archive.wholePartitions ? types : []).compactMap { type in type.partitionMicros.map { (type.name, $0) } }
-            ) { $1 },
+            partitionMicros: archive.wholePartitions ? partitionMicros(of: types) : [:],
             undo: archive.undo,
             coldRetentionMicros: cold.retention?.micros,
             coldRetentionByType: self.types.compactMapValues { $0.coldRetention?.micros },
             namedRows: archive.namedRows
         )
+    }
+
+    private func partitionMicros(of types: [RecordType]) -> [String: Int64] {
+        Dictionary(types.compactMap { type in type.partitionMicros.map { (type.name, $0) } }) { $1 }
     }
 
     /// Both databases, as the archiver and its tools reach them.

@@ -30,7 +30,8 @@ import Tiering
         await Array(bench.cold.ledger.sorted { $0.range.start < $1.range.start }.map(\.state).prefix(2))
     }
 
-    @Test func `a partition that is proved whole leaves hot whole, rests, and is dropped after its time`() async throws {
+    @Test func `a partition that is proved whole leaves hot whole, rests, and is dropped after its time`() async throws
+    {
         let bench = try await Self.bench()
         #expect(await Self.states(bench) == [.verified, .verified])
         #expect(await bench.evidence().hot.count == 11)
@@ -71,7 +72,11 @@ import Tiering
         let faults = Faults()
         let once = Locked(false)
         faults.interrupt { operation in
-            guard operation == "rest", !once.withLock({ wasDone in defer { wasDone = true }; return wasDone }) else {
+            guard operation == "rest",
+                !once.withLock({ wasDone in
+                    defer { wasDone = true }; return wasDone
+                })
+            else {
                 return
             }
             do { try await bench.store(5..<6) } catch { Issue.record(error) }
