@@ -150,6 +150,7 @@ package struct RowBatch: Sendable {
             kept += 1
         }
         let dropped = rows.count - kept
+        if dropped > 0 { isInByteOrder = false }
         rows.removeLast(dropped)
         // Their bytes stay behind.
         if dropped > 0 { isInByteOrder = false }

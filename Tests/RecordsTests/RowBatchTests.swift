@@ -92,6 +92,17 @@ struct RowBatchTests {
     }
 
     @Test(arguments: Catalog.underTest.types)
+    func `a repeat is not copied, though all came in order`(_ type: RecordType) throws {
+        var rows = RowBatch()
+        for (sequence, number) in [1, 2, 2, 3].enumerated() {
+            try append(type, number: number, sequence: UInt64(sequence), to: &rows)
+        }
+        #expect(rows.deduplicateAndSort(as: type) == 1)
+        let copied = try RowValues.all(rows.copyBytes(), of: type).map { $0["stream_seq"] }
+        #expect(copied == [.integer(0), .integer(1), .integer(3)])
+    }
+
+    @Test(arguments: Catalog.underTest.types)
     func `rows of one key and other content stay side by side as they came`(_ type: RecordType) throws {
         var rows = RowBatch()
         for (sequence, note) in [1, 2, 1, 2, 3].enumerated() {
