@@ -151,7 +151,8 @@ package final class FaultProxy: @unchecked Sendable {
     /// Ends a hold; what was held is forwarded. The connection that was held stops again at `next`.
     package func release(until next: Hold? = nil) {
         locked {
-            (armed, held) = (nil, 0)
+            armed = nil
+            held = 0
             for pair in pairs where pair.isRequestHeld || pair.answersLeft != nil {
                 pair.armed = next
                 (pair.isRequestHeld, pair.answersLeft) = (false, nil)

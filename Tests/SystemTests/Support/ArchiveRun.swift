@@ -34,7 +34,9 @@ extension FaultRun {
 
     private static let tiers = ["hot", "cold"]
 
-    /// A copy of the suite's databases. Where it `deletes`, ranges do not divide partitions: they leave row by row.
+    /// A copy of the suite's databases.
+    ///
+    /// Where it `deletes`, ranges do not divide partitions: they leave row by row.
     static func archiving(_ settings: [String] = [], deletes: Bool = false) async throws -> FaultRun {
         let range = ["archive.range=\(deletes ? "7h" : "1d")"]
         let filled = try #require(filled, "the suite lacks the trait .filledHot")
