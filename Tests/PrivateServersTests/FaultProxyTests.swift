@@ -133,6 +133,25 @@ struct FaultProxyTests {
         #expect(try Client(proxy.port).read(until: "\r\n").hasPrefix("INFO {"))
     }
 
+    @Test func `of a held answer so much comes as may pass, and the connection stops again where it is told`() throws {
+        let proxy = try FaultProxy(to: PrivateNATS.current.port)
+        defer { proxy.stop() }
+        let client = try Client(proxy.port)
+        #expect(client.read(until: "\r\n").hasPrefix("INFO {"))
+        proxy.hold(.answer(to: "PING", passing: 2))
+        client.ping()
+        #expect(client.read(until: "PO") == "PO")
+        #expect(client.isSilent(for: 200))
+        #expect(proxy.isHolding)
+        proxy.release(until: .answer(to: "PING"))
+        #expect(client.read(until: "NG\r\n") == "NG\r\n")
+        client.ping()
+        #expect(client.isSilent(for: 200))
+        #expect(proxy.isHolding)
+        proxy.release()
+        #expect(client.read(until: "PONG\r\n") == "PONG\r\n")
+    }
+
     @Test func `a held request waits from its place on, and a cut drops it`() throws {
         let proxy = try FaultProxy(to: PrivateNATS.current.port)
         defer { proxy.stop() }

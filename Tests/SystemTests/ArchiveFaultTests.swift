@@ -67,9 +67,7 @@ struct ArchiveFaultTests {
 
     // MARK: Backups
 
-    @Test func `cold restored from before a copy is lost: nothing moves and nothing that rests is dropped`()
-        async throws
-    {
+    @Test func `cold restored from before a copy is lost: nothing moves, what rests is kept`() async throws {
         let run = try await FaultRun.archiving(["archive.undo=1d"])
         let backup = try await run.backUp(run.stage.cold)
         let first = try await run.startCold()

@@ -148,11 +148,9 @@ package final class FaultProxy: @unchecked Sendable {
     /// Whether a connection has come to the place.
     package var isHolding: Bool { locked { held > 0 } }
 
-    /// Ends a hold; what was held is forwarded.
-    ///
-    /// The connection that was held stops again at `next`.
+    /// Ends a hold; what was held is forwarded, and that connection stops again at `next`.
     package func release(until next: Hold? = nil) {
-        locked { () -> Void in
+        locked {
             armed = nil
             held = 0
             for pair in pairs where pair.isRequestHeld || pair.answersLeft != nil {

@@ -4,8 +4,8 @@ import Testing
 
 /// The numbered steps of one range's way from hot to cold, in order.
 ///
-/// Up to the fifth an archiver takes over; then it copies and proves; from `detached` on the range leaves hot, whole or,
-/// from `deleted` on, row by row.
+/// Up to the fifth an archiver takes over; then it copies and proves. From `detached` on the range leaves
+/// hot whole, or, from `deleted` on, row by row.
 enum ArchiveStep: Int, CaseIterable, Comparable, Sendable, CustomTestStringConvertible {
     case leaseTaken = 1
     case hotFenceRaised

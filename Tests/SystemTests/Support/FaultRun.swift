@@ -24,7 +24,8 @@ final class FaultRun: Sendable {
 
     /// Makes the stage; its one lane is of type trade.
     ///
-    /// Cold has a schema only where it is among the `tiers`. With `copied` both databases are as that run's are, whose stream goes on.
+    /// Cold has a schema only where it is among the `tiers`. With `copied` both databases are as that run's
+    /// are, whose stream goes on.
     init(_ settings: [String] = [], tiers: [String] = ["hot"], copied: FaultRun? = nil) async throws {
         self.tiers = tiers
         published = Locked(copied?.published.withLock { $0 } ?? (SetChecker(), 0))

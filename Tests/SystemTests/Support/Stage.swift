@@ -22,8 +22,8 @@ struct Stage: Sendable {
 
     /// Makes the databases and, unless told otherwise, their schemas with the program's own command.
     ///
-    /// `hotProxy` and `coldProxy` are ports of a `FaultProxy` that stands between the program and a database; cold may be
-    /// on a server of its own. With `copied` the databases are copies of that stage's, and its streams stay.
+    /// `hotProxy` and `coldProxy` are ports of a `FaultProxy` that stands between the program and a database; cold
+    /// may be on a server of its own. With `copied` the databases are copies of that stage's, and its streams stay.
     init(
         _ settings: [String] = [],
         natsURL: String = PrivateNATS.current.url,
