@@ -16,7 +16,8 @@ extension HotSQL {
 
     /// What rests of a type ($1) and meets a range ($2, $3), pinned or not.
     static let restingOfRange = """
-        SELECT partition, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), rows, \(TierSQL.micros("at"))
+        SELECT partition, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), rows,
+            \(TierSQL.micros("at"))
         FROM thermocline_store.resting WHERE type = $1 AND range_start < $3 AND range_end > $2 ORDER BY range_start
         """
 

@@ -49,8 +49,8 @@ struct RestoreCommand {
             line(
                 partition.isBack
                     ? "\(partition.name): \(partition.rows) rows are back in hot, and pinned"
-                    : "\(partition.name): hot holds other rows under keys of it; what was missing is back, and it rests "
-                        + "on beside hot as thermocline_pruned.\(partition.name)"
+                    : "\(partition.name): hot holds other rows under keys of it; what was missing is back, and "
+                        + "it rests on beside hot as thermocline_pruned.\(partition.name)"
             )
         }
         if undone.isEmpty {

@@ -27,9 +27,10 @@ import Tiering
 
     private func content(_ site: Site, _ conninfo: String, _ type: RecordType) async throws -> String? {
         let columns = type.contentColumns.map(\.name).joined(separator: ", ")
+        let rows = "(SELECT \(columns) FROM thermocline.\(type.name)) t"
         return try await site.tiers.ask(
             conninfo,
-            "SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM (SELECT \(columns) FROM thermocline.\(type.name)) t"
+            "SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM \(rows)"
         )
     }
 

@@ -7,8 +7,8 @@ import Tiering
 
 /// An archiver beside a writer of late rows, on servers in memory: what happens when is a plan's.
 ///
-/// The range is copied and verified, falls due by both clocks, is pruned, rests and is dropped; all the while the writer
-/// may store, and the archiver may be killed or miss an answer.
+/// The range is copied and verified, falls due by both clocks, is pruned, rests and is dropped; all the while the
+/// writer may store, and the archiver may be killed or miss an answer.
 actor LateRows {
     enum Action: Sendable, CaseIterable {
         /// A row of the range that nobody has seen.
@@ -54,7 +54,8 @@ actor LateRows {
     /// What an operation of this name may meet, where none that comes to the same is met beside it.
     ///
     /// A writer meets hot alone: what it does before an operation on cold, it may as well do before the next on hot. An
-    /// archiver that fails at what only reads leaves what one leaves that fails at the next change. It fails once a plan.
+    /// archiver that fails at what only reads leaves what one leaves that fails at the next change. It fails once a
+    /// plan.
     static func choices(_ plan: [Explorer<Action>.Event], _ operation: String) -> [Action] {
         var choices: [Action] = []
         if meetsHot(operation) { choices += [.new, .same, .other] }
