@@ -19,5 +19,7 @@ package struct TimeRange: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { "\(start)..<\(end)" }
 
+    package func overlaps(_ other: TimeRange) -> Bool { start < other.end && other.start < end }
+
     package func contains(_ instant: Timestamp) -> Bool { start <= instant && instant < end }
 }

@@ -162,12 +162,15 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             return transfer
         }
         // The proof may be days old.
+        var isLate = false
         let finding = try await doubt(transfer, type: type, hot: hot) { () throws(StoreError) in
             let snapshot = try await source.openSnapshot(of: type, in: before.range)
-            let missing = try await target.missing(snapshot, type: type, in: before.range)
+            isLate = snapshot.stamp != before.stamp
+            let missing = isLate ? 0 : try await target.missing(snapshot, type: type, in: before.range)
             await snapshot.close()
             return missing
         }
+        if isLate { return transfer }
         if let finding {
             transfer.mismatched("\(finding); nothing was pruned")
             return try await named(transfer, type: type)

@@ -189,7 +189,9 @@ extension Configuration {
             retentionByType: self.types.compactMapValues { $0.retention?.micros },
             prunes: archive.prune,
             partitionMicros: Dictionary(
-                (archive.wholePartitions ? types : []).compactMap { type in type.partitionMicros.map { (type.name, $0) } }
+                types.compactMap { type in
+                    archive.wholePartitions ? type.partitionMicros.map { (type.name, $0) } : nil
+                }
             ) { $1 },
             undo: archive.undo,
             coldRetentionMicros: cold.retention?.micros,
