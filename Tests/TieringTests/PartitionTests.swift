@@ -181,6 +181,7 @@ import Tiering
         try await bench.pass(bench.tiers())
         // Merged: cold holds more of the range than hot.
         try await bench.store(5..<7)
+        bench.clock.advance(by: .seconds(31))
         let runner = try await bench.runner()
         var again = try #require(await bench.cold.ledger.first)
         again.plan()
