@@ -67,7 +67,7 @@ package struct MemorySource: ArchiveSource {
 extension HotDatabase {
     func isGone(_ type: String, in range: TimeRange) -> Bool {
         tables[type]?.rows(in: range).isEmpty ?? true
-            && !pins.contains { $0.type == type && $0.range.overlaps(range) }
+            && !activePins.contains { $0.type == type && $0.range.overlaps(range) }
             && !resting.contains { $0.resting.type == type && $0.resting.range.overlaps(range) }
     }
 

@@ -93,11 +93,11 @@ import Tiering
         }
 
         func resting() async throws -> String? {
-            try await tiers.ask(
-                tiers.hot,
-                "SELECT string_agg(table_name, ' ') FROM information_schema.tables "
-                    + "WHERE table_schema = 'thermocline_pruned'"
-            )
+            let sql = """
+                SELECT string_agg(relname, ' ') FROM pg_class
+                WHERE relnamespace = 'thermocline_pruned'::regnamespace AND relkind = 'r'
+                """
+            return try await tiers.ask(tiers.hot, sql)
         }
 
         func errors() async throws -> String {
@@ -285,8 +285,8 @@ import Tiering
             """
             INSERT INTO thermocline_store.trade
             SELECT ts + n * interval '1 millisecond', exchange, market_type, symbol, 'n' || n, price, quantity, side,
-                is_maker, extra, published_at, stream_seq, ingested_at 
-                FROM thermocline_store.trade, generate_series(1, 299999) n;
+                is_maker, extra, published_at, stream_seq, ingested_at
+            FROM thermocline_store.trade, generate_series(1, 299999) n;
             UPDATE thermocline_store.range_activity SET rows = 300000, stamp = gen_random_uuid()
             """
         )

@@ -34,6 +34,60 @@ import Testing
         #expect(await both.stop() == .exited(0))
     }
 
+    @Test func `what would leave hot is told with its SQL, and nothing is changed`() async throws {
+        let stage = try await Stage(["hot.retention=1h", "archive.prune=false"])
+        let both = try await stage.run(["both"])
+        try await stage.awaitReading(both)
+        try await stage.publish(try trades(0..<10) + trades(90_000_000..<90_000_010))
+        try await poll("both days verified", within: .seconds(30)) {
+            try await states(stage) == ["verified", "verified"]
+        }
+        let told = try await stage.run(["prune", "--dry-run", "--type", "trade"], ["archive.prune=true"])
+        #expect(try await told.status() == .exited(0))
+        #expect(told.output.contains("trade 2026-11-18T00:00:00Z..<2026-11-19T00:00:00Z: 1 ranges, 10 rows, "))
+        #expect(told.output.contains("DETACH PARTITION thermocline_store.trade_p20261118"))
+        #expect(told.output.contains("10 rows stay: not all of it is past retention by both clocks"))
+        try await stage.script(
+            stage.hot,
+            "INSERT INTO thermocline_store.pin (type, range_start, range_end, reason, expires_at) "
+                + "VALUES ('trade', '2026-11-18', '2026-11-19', 'an incident', now() + interval '1 hour')"
+        )
+        let pinned = try await stage.run(["prune", "--dry-run"], ["archive.prune=true"])
+        #expect(try await pinned.status() == .exited(0))
+        #expect(pinned.output.contains("10 rows stay: pinned until"))
+        #expect(pinned.output.contains("0 rows, 0 bytes would leave hot now; nothing was changed"))
+        #expect(try await counts(stage) == ["20", "20"])
+        let refused = try await stage.run(["prune"])
+        #expect(try await refused.status() == .exited(2))
+        #expect(refused.output.contains("add --dry-run"))
+        #expect(await both.stop() == .exited(0))
+    }
+
+    @Test func `a day that left hot rests there, and is dropped once cold was read again`() async throws {
+        let stage = try await Stage(["hot.retention=1h", "archive.undo=1h"])
+        let both = try await stage.run(["both"])
+        try await stage.awaitReading(both)
+        try await stage.publish(try trades(0..<10) + trades(90_000_000..<90_000_010))
+        try await poll("the first day pruned", within: .seconds(30)) {
+            try await states(stage) == ["pruned", "verified"]
+        }
+        let resting = "SELECT string_agg(partition, ' ') FROM thermocline_store.resting"
+        #expect(try await stage.scalar(stage.hot, resting) == "trade_p20261118")
+        #expect(both.lines("partition rests").count == 1)
+        // Late rows make the day again, and leave by DELETE while it rests.
+        try await stage.publish(try trades(10..<12))
+        try await poll("the late rows archived and gone", within: .seconds(30)) {
+            try await counts(stage) == ["10", "22"]
+        }
+        #expect(await both.stop() == .exited(0))
+        let again = try await stage.run(["both"], ["archive.undo=0s"])
+        try await poll("nothing rests", within: .seconds(30)) { try await stage.scalar(stage.hot, resting) == nil }
+        #expect(try await counts(stage) == ["10", "22"])
+        #expect(again.lines("partition dropped").isEmpty == false)
+        #expect(try await again.health("cold").status == "healthy")
+        #expect(await again.stop() == .exited(0))
+    }
+
     @Test func `a hot row that changed since it was proved is not pruned, and halts its type`() async throws {
         let stage = try await Stage()
         let both = try await stage.run(["both"])

@@ -99,11 +99,8 @@ import Tiering
         var policy = Self.planner.policy
         policy.rangeMicros = 2 * Self.day
         let planner = Planner(policy: policy)
-        var wide = Transfer(
-            id: "w",
-            type: Self.type.name,
-            range: TimeRange(containing: Self.at(days: 20), width: 2 * Self.day)
-        )
+        let range = TimeRange(containing: Self.at(days: 20), width: 2 * Self.day)
+        var wide = Transfer(id: "w", type: Self.type.name, range: range)
         wide.state = .verified
         #expect(planner.wholePartition(of: wide) == nil)
         let clock = PruneClock(wall: Self.at(days: 30), newestEvent: Self.at(days: 30))
