@@ -98,7 +98,8 @@ import Tiering
 
     @Test func `what rests is given back whole and pinned`() async throws {
         let type = PostgresPruneTests.trade
-        let site = try await Site()
+        var site = try await Site()
+        site.policy.undo = .seconds(3_600)
         try await site.fill(type, 0..<20)
         let before = try await content(site, site.tiers.hot, type)
         try await site.pass(2)
