@@ -84,7 +84,9 @@ package actor PostgresLane: LaneSession {
         do throws(StoreError) {
             return try await commitWhole(batch)
         } catch {
-            guard error.sqlState == "53200", let (first, rest) = batch.halves else { throw error }
+            guard error.sqlState == "53200", partitions(for: batch).count > 1, let (first, rest) = batch.halves else {
+                throw error
+            }
             let outcome = try await commit(first)
             guard case .committed = outcome else { return outcome }
             return outcome + (try await commit(rest))
@@ -146,8 +148,8 @@ package actor PostgresLane: LaneSession {
         batch.takeOut(reason: "rejected") { row in errors[row.sequence].map { ($0.detail, $0.sqlState) } }
     }
 
-    /// Makes the partitions that the rows need; rows beyond `hot.max_partitions` go whole to quarantine.
-    private func makePartitions(for batch: inout LaneBatch) async throws(StoreError) {
+    /// The partitions that the rows need.
+    private func partitions(for batch: LaneBatch) -> Set<Partition> {
         var needed: Set<Partition> = []
         var last: Partition?
         for row in batch.rows.rows where last.map({ !$0.range.contains(row.ts) }) ?? true {
@@ -155,6 +157,12 @@ package actor PostgresLane: LaneSession {
             needed.insert(partition)
             last = partition
         }
+        return needed
+    }
+
+    /// Makes the partitions that the rows need; rows beyond `hot.max_partitions` go whole to quarantine.
+    private func makePartitions(for batch: inout LaneBatch) async throws(StoreError) {
+        let needed = partitions(for: batch)
         var keeper = partitions
         let refused = try await keeper.ensure(needed, at: batch.messageTime, on: connection)
         partitions = keeper

@@ -11,7 +11,8 @@ import Tiering
 @Suite(
     .privatePostgres(.init(parameters: ["max_locks_per_transaction": "10", "max_connections": "20"])),
     .serialized,
-    .timeLimit(.minutes(5))
+    .slow,
+    .timeLimit(.minutes(15))
 ) struct LargeBatchTests {
     private static let trade = Catalog.standard.types[1]
 
