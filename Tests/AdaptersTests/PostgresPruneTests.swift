@@ -276,7 +276,7 @@ import Tiering
         #expect(try await site.count(site.tiers.hot, "thermocline_store.prune_log") == 1)
     }
 
-    @Test func `a day of 300,000 rows locks its table for less than 100 ms`() async throws {
+    @Test(.slow) func `a day of 300,000 rows locks its table for less than 100 ms`() async throws {
         var site = try await Site()
         site.policy.undo = .seconds(3_600)
         try await site.fill(Self.trade, 0..<1)

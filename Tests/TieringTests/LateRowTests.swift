@@ -4,7 +4,7 @@ import Testing
 import TestSupport
 
 /// Late rows at every moment of a range's way, and the archiver killed at every one, all interleavings up to a bound.
-@Suite(.timeLimit(.minutes(3))) struct LateRowTests {
+@Suite(.slow, .timeLimit(.minutes(5))) struct LateRowTests {
     /// One type whose partitions leave as a whole, and one whose ranges are deleted.
     static let types = Catalog.underTest.types.filter { ["trade", "funding_rate"].contains($0.name) }
 
