@@ -26,6 +26,10 @@ extension HotSQL {
     static func lockTable(_ type: RecordType) -> String {
         "LOCK TABLE ONLY \(TierSQL.table(type)) IN ACCESS EXCLUSIVE MODE"
     }
+    /// NOWAIT: while the parent is locked, nobody waits for a reader of this partition alone.
+    static func lockPartition(_ partition: Partition) -> String {
+        "LOCK TABLE thermocline_store.\(partition.name) IN ACCESS EXCLUSIVE MODE NOWAIT"
+    }
     /// Not CONCURRENTLY: interrupted, that leaves a partition which can be neither written nor made again.
     static func detach(_ partition: Partition, of type: RecordType) -> String {
         """

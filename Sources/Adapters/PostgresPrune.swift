@@ -113,7 +113,8 @@ extension PostgresSource {
         }
         let locked = ContinuousClock.now
         let found = try await at("hot", operation) { () throws(PostgresError) in
-            _ = try await connection.executeScript(HotSQL.detach(partition, of: type))
+            let statements = [HotSQL.lockPartition(partition), HotSQL.detach(partition, of: type)]
+            _ = try await connection.executeScript(statements.joined(separator: ";\n"))
             let width = due.transfers.first.map { $0.range.end.micros - $0.range.start.micros } ?? settings.bucketMicros
             return try await connection.execute(
                 HotSQL.activityOfPartition,

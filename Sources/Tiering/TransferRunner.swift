@@ -171,7 +171,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             await snapshot.close()
             return missing
         }
-        if isLate { return before }
+        if isLate { return transfer }
         if let finding {
             transfer.mismatched("\(finding); nothing was pruned")
             return try await named(transfer, type: type)

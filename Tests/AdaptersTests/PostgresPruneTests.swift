@@ -146,13 +146,14 @@ import Tiering
         #expect(try await site.held(type) == [0, 60])
     }
 
-    @Test func `a lock that is not to be had in time is declined, counted, and tried again`() async throws {
+    @Test(arguments: ["trade", "trade_p20261118"])
+    func `a lock that is not to be had in time is declined, counted, and tried again`(table: String) async throws {
         let site = try await Site()
         try await site.fill(Self.trade, 0..<10)
         try await site.pass()
         let reader = try await PostgresConnection(site.tiers.hot, applicationName: "reader")
         try await reader.begin()
-        _ = try await reader.execute("SELECT count(*) FROM thermocline_store.trade")
+        _ = try await reader.execute("SELECT count(*) FROM thermocline_store.\(table)")
         try await site.pass()
         #expect(try await site.held(Self.trade) == [10, 10])
         #expect(try await site.errors().contains("a lock was not to be had within 300 ms"))
