@@ -136,8 +136,8 @@ package struct PostgresSource: ArchiveSource {
         try await at("hot", operation) { () throws(PostgresError) in
             try await connection.beginCopyOut(HotSQL.deleteRange(type, range))
         }
-        var deleted = DeletedRows(type: type, bucketMicros: settings.bucketMicros)
-        while let chunk = try await next(operation) { try deleted.add(chunk) }
+        var deleted = BucketSums(type: type, bucketMicros: settings.bucketMicros)
+        while let chunk = try await next(operation) { try deleted.add(chunk, tier: "hot", operation) }
         guard deleted.summary == verified else {
             // An earlier prune of ours may have been committing while this one waited for its rows.
             let (logged, now) = try await at("hot", operation) { () throws(PostgresError) in
@@ -148,7 +148,7 @@ package struct PostgresSource: ArchiveSource {
         }
         let buckets = deleted.buckets.sorted { $0.key < $1.key }
         try await at("hot", operation) { () throws(PostgresError) in
-            let arrays = [buckets.map { $0.key.description }, buckets.map { "\($0.value)" }]
+            let arrays = [buckets.map { $0.key.description }, buckets.map { "\($0.value.rows)" }]
             _ = try await connection.execute(
                 HotSQL.subtractActivity,
                 [type.name] + arrays.map { SQLText.array($0) }
@@ -166,34 +166,6 @@ package struct PostgresSource: ArchiveSource {
     }
 
     package func close() async { await connection.close() }
-}
-
-/// What a DELETE took away: its summary, and its rows by bucket.
-private struct DeletedRows {
-    private let type: RecordType
-    private let bucketMicros: Int64
-    private let digester: ContentDigester
-    private(set) var summary = Summary.zero
-    private(set) var buckets: [Timestamp: Int] = [:]
-
-    init(type: RecordType, bucketMicros: Int64) {
-        self.type = type
-        self.bucketMicros = bucketMicros
-        digester = ContentDigester(type: type)
-    }
-
-    mutating func add(_ chunk: [UInt8]) throws(StoreError) {
-        do {
-            summary += try digester.summarize(chunk.span)
-            var reader = CopyRowReader(type: type)
-            while try reader.next(in: chunk.span) {
-                guard let ts = try reader.timestamp(0, in: chunk.span) else { continue }
-                buckets[TimeRange(containing: ts, width: bucketMicros).start, default: 0] += 1
-            }
-        } catch {
-            throw StoreError(.corrupt, .halt, tier: "hot", operation: "prune \(type.name)", detail: "\(error)")
-        }
-    }
 }
 
 /// One REPEATABLE READ snapshot of a range, being streamed.

@@ -110,21 +110,13 @@ struct Restore {
             if merges { _ = try await hot.execute(HotSQL.makeStaging(type)) }
             try await hot.beginCopyIn(merges ? HotSQL.copyToStaging(type) : HotSQL.copy(type))
         }
-        let digester = ContentDigester(type: type)
-        var sums: [Timestamp: Summary] = [:]
+        var sums = BucketSums(type: type, bucketMicros: bucketMicros)
         try await rows.forEach { chunk throws(StoreError) in
             try await at("hot", operation) { () throws(PostgresError) in try await hot.writeCopy(chunk) }
-            do {
-                try digester.summarize(chunk.span) { reader, row throws(CopyRowError) in
-                    guard let ts = try reader.timestamp(0, in: chunk.span) else { return }
-                    sums[TimeRange(containing: ts, width: bucketMicros).start, default: .zero] += row
-                }
-            } catch {
-                throw StoreError(.corrupt, .halt, tier: "cold", operation: operation, detail: "\(error)")
-            }
+            try sums.add(chunk, tier: "cold", operation)
         }
         _ = try await at("hot", operation) { () throws(PostgresError) in try await hot.endCopyIn() }
-        return sums
+        return sums.buckets
     }
 
     /// Appends the staged rows whose key hot lacks; returns how many it holds with other content.
