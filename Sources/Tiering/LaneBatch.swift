@@ -46,7 +46,8 @@ package struct LaneBatch: Sendable {
     ///
     /// Each may be committed by itself, in this order. Repeats count with the first.
     package var halves: (first: LaneBatch, rest: LaneBatch)? {
-        let entries = messages.flatMap(\.entries)
+        // A half holds all the messages, for both may have to keep some aside.
+        let entries = messages.flatMap(\.entries).filter { from < $0.streamSequence && $0.streamSequence <= to }
         guard entries.count > 1 else { return nil }
         let last = entries[entries.count / 2 - 1]
         let end = last.streamSequence
