@@ -1,4 +1,5 @@
 import Platform
+import Postgres
 import PrivateServers
 import Records
 
