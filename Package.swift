@@ -30,6 +30,7 @@ let package = Package(
         // The product's logic.
         .target(name: "Records", swiftSettings: pure + fast),
         .target(name: "Digest", dependencies: ["Records", "CXXHash", "COpenSSL"], swiftSettings: strict + fast),
+        .target(name: "Segments", dependencies: ["Records", "Digest"], swiftSettings: pure + fast),
         .target(name: "Tiering", dependencies: ["Records", "Digest", "Platform"], swiftSettings: pure + fast),
         .target(
             name: "Simulation",
@@ -48,7 +49,7 @@ let package = Package(
         // Where the two meet.
         .target(
             name: "Adapters",
-            dependencies: ["Tiering", "Records", "Digest", "Postgres", "JetStream", "Platform"],
+            dependencies: ["Tiering", "Records", "Digest", "Segments", "Postgres", "JetStream", "Platform"],
             swiftSettings: pure
         ),
         .target(
@@ -59,8 +60,8 @@ let package = Package(
         .executableTarget(
             name: "thermocline",
             dependencies: [
-                "Records", "Digest", "Tiering", "Simulation", "Platform", "Postgres", "JetStream", "HTTPServer",
-                "Configuration", "PrivateServers", "Adapters", "ControlAPI",
+                "Records", "Digest", "Segments", "Tiering", "Simulation", "Platform", "Postgres", "JetStream",
+                "HTTPServer", "Configuration", "PrivateServers", "Adapters", "ControlAPI",
             ],
             swiftSettings: strict
         ),
@@ -127,8 +128,8 @@ let package = Package(
         .testTarget(
             name: "AdaptersTests",
             dependencies: [
-                "Adapters", "Tiering", "Simulation", "Records", "Digest", "Postgres", "JetStream", "PrivateServers",
-                "Platform", "TestSupport",
+                "Adapters", "Tiering", "Simulation", "Records", "Digest", "Segments", "Postgres", "JetStream",
+                "PrivateServers", "Platform", "TestSupport",
             ],
             swiftSettings: strict
         ),

@@ -6,8 +6,8 @@ extension ColdSQL {
     static let lockPruned = """
         SELECT id FROM thermocline_store.transfer WHERE id = ANY ($1::uuid[]) AND state = 'pruned' FOR UPDATE
         """
-    static func countRows(_ type: RecordType, _ range: TimeRange) -> String {
-        "SELECT count(*) FROM \(TierSQL.table(type)) WHERE \(TierSQL.inRange(range))"
+    static func countRows(_ type: RecordType, _ range: TimeRange, _ layout: ColdFormat) -> String {
+        "SELECT count(*) FROM \(stored(type, range, layout))"
     }
     static func deleteRows(_ type: RecordType, _ range: TimeRange) -> String {
         "DELETE FROM \(TierSQL.table(type)) WHERE \(TierSQL.inRange(range))"

@@ -19,6 +19,7 @@ struct ColumnDrift: Sendable {
 
     private let type: RecordType
     private let tier: Tier
+    private let layout: ColdFormat
     private var differences: [String] = []
     private var statements: [String] = []
     private var isViewInTheWay = false
@@ -30,22 +31,25 @@ struct ColumnDrift: Sendable {
         _ type: RecordType,
         and columns: [String: [Found]],
         definition: String?,
-        in tier: Tier
+        in tier: Tier,
+        _ layout: ColdFormat
     ) -> SchemaDrift? {
-        var drift = ColumnDrift(type: type, tier: tier)
+        var drift = ColumnDrift(type: type, tier: tier, layout: layout)
         for table in TierSQL.tables(type, in: tier) { drift.compare(table, columns[table] ?? []) }
         // What a table lacks its view lacks too, and mending the one may mend the other.
         if drift.differences.isEmpty { drift.compareView(columns[TierSQL.view(type)] ?? [], definition) }
         return drift.result
     }
 
-    private init(type: RecordType, tier: Tier) { (self.type, self.tier) = (type, tier) }
+    private init(type: RecordType, tier: Tier, layout: ColdFormat) {
+        (self.type, self.tier, self.layout) = (type, tier, layout)
+    }
 
     private var result: SchemaDrift? {
         guard !differences.isEmpty else { return nil }
         let apply = "thermocline schema apply \(tier.rawValue)"
         let mend =
-            (isViewInTheWay ? [TierSQL.dropView(type)] : []) + statements
+            (isViewInTheWay ? [layout == .segments ? ColdSQL.dropView(type) : TierSQL.dropView(type)] : []) + statements
             + (isViewInTheWay ? ["then run: \(apply)"] : [])
         return SchemaDrift(
             type: type.name,
@@ -134,6 +138,7 @@ extension FencedSession {
             _ = try await connection.execute(TierSQL.namesSchemas)
             return try await connection.execute(TierSQL.shape, [SQLText.array(relations.map(Optional.init))]).rows
         }
+        let replaced = try await replacedViews(of: types)
         var columns: [String: [ColumnDrift.Found]] = [:]
         var definitions: [String: String] = [:]
         for row in rows {
@@ -142,9 +147,21 @@ extension FencedSession {
             columns[relation, default: []].append(found)
             if let definition = row[5] { definitions[relation] = definition }
         }
-        return types.compactMap {
-            ColumnDrift.between($0, and: columns, definition: definitions[TierSQL.view($0)], in: tier)
+        return types.compactMap { type in
+            var definition = definitions[TierSQL.view(type)]
+            if layout == .segments { definition = replaced.contains(type.name) ? nil : TierSQL.viewDefinition(type) }
+            return ColumnDrift.between(type, and: columns, definition: definition, in: tier, layout)
         }
+    }
+
+    /// The types whose view, or the segments it reads, is not as `schema apply` made it.
+    private func replacedViews(of types: [RecordType]) async throws(StoreError) -> Set<String> {
+        guard layout == .segments else { return [] }
+        let rows = try await transaction("compare the views") { connection throws(PostgresError) in
+            _ = try await connection.execute(TierSQL.namesSchemas)
+            return try await connection.execute(ColdSQL.unchangedViews(types)).rows
+        }
+        return Set(types.map(\.name)).subtracting(rows.compactMap { $0[0] })
     }
 }
 

@@ -301,12 +301,15 @@ enum HotSQL {
         """
 
     /// Reads partitions, never the parent: a partition detached meanwhile would read as empty there.
-    static func readRows(_ type: RecordType, partitions: [String], _ range: TimeRange) -> String {
+    ///
+    /// Oldest first where they are to be packed: a unique key begins with `ts`, so there is an index to go by.
+    static func readRows(_ type: RecordType, partitions: [String], _ range: TimeRange, isOrdered: Bool) -> String {
         let columns = TierSQL.columns(type.allColumns)
         let parts = partitions.map {
             "SELECT \(columns) FROM thermocline_store.\($0) WHERE \(TierSQL.inRange(range))"
         }
-        return "COPY (\(parts.joined(separator: " UNION ALL "))) TO STDOUT (FORMAT binary)"
+        return "COPY (\(parts.joined(separator: " UNION ALL "))\(isOrdered ? " ORDER BY ts" : "")) "
+            + "TO STDOUT (FORMAT binary)"
     }
 
     static func deleteRange(_ type: RecordType, _ range: TimeRange) -> String {

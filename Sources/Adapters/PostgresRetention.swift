@@ -43,7 +43,7 @@ extension PostgresTarget {
             for var transfer in due {
                 // What overlaps has rows of the other, which its own sum does not count.
                 if due.contains(where: { $0 != transfer && $0.range.overlaps(transfer.range) }) { continue }
-                let count = try await connection.execute(ColdSQL.countRows(type, transfer.range)).scalar
+                let count = try await connection.execute(ColdSQL.countRows(type, transfer.range, layout)).scalar
                 guard let rows = transfer.cold?.rows, count != "\(rows)" else { continue }
                 transfer.state = .mismatched
                 transfer.error = "cold holds \(count ?? "no") rows, must be \(rows); nothing was taken out of it"
@@ -67,6 +67,13 @@ extension PostgresTarget {
             _ = try await session.connection.execute(ColdSQL.deleteConflicts(type, range))
         }
         let partitions = Set(due.flatMap { Partition.covering($0.range, of: type) })
+        if layout == .segments {
+            try await session.connection.lock(partitions.filter { existing.contains($0.name) })
+            for range in due.map(\.range) {
+                _ = try await session.connection.execute(ColdSQL.unpackCrossing(type, range))
+                _ = try await session.connection.execute(ColdSQL.deleteSegments(type, range))
+            }
+        }
         for partition in partitions where existing.contains(partition.name) {
             if try await holdsMore(partition, than: due, type) {
                 for range in due.map(\.range) where range.overlaps(partition.range) {
@@ -93,7 +100,9 @@ extension PostgresTarget {
         }
         if start < partition.range.end { gaps.append(TimeRange(start: start, end: partition.range.end)) }
         let connection = session.connection
-        for gap in gaps where try await connection.execute(TierSQL.holdsAny(type, gap)).scalar == "t" { return true }
+        for gap in gaps where try await connection.execute(ColdSQL.holdsAny(type, gap, session.layout)).scalar == "t" {
+            return true
+        }
         return false
     }
 }

@@ -26,7 +26,7 @@ extension PostgresTarget {
             let found = try await at("cold", operation) { () throws(PostgresError) in
                 let found = try await connection.execute(ColdSQL.readProved, key)
                 if !found.rows.isEmpty {
-                    try await connection.beginCopyOut(TierSQL.readContent(type, transfer.range))
+                    try await connection.beginCopyOut(ColdSQL.readContent(type, transfer.range, layout))
                 }
                 return found
             }

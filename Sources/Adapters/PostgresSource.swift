@@ -69,7 +69,9 @@ package struct PostgresSource: ArchiveSource {
                 let existing = try await connection.execute(TierSQL.partitions(of: type)).rows.compactMap { $0[0] }
                 let names = Partition.covering(range, of: type).map(\.name).filter(existing.contains)
                 if !names.isEmpty {
-                    try await connection.beginCopyOut(HotSQL.readRows(type, partitions: names, range))
+                    try await connection.beginCopyOut(
+                        HotSQL.readRows(type, partitions: names, range, isOrdered: settings.format == .segments)
+                    )
                 }
                 return PostgresSnapshot(
                     stamp: stamp ?? "",

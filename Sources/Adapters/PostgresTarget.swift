@@ -1,5 +1,5 @@
 import Platform
-package import Digest
+import Digest
 import Postgres
 package import Records
 package import Tiering
@@ -10,6 +10,7 @@ package struct PostgresTarget: ArchiveTarget {
     let settings: ArchiveSettings
 
     var connection: PostgresConnection { session.connection }
+    var layout: ColdFormat { session.layout }
 
     package func ledger() async throws(StoreError) -> [Transfer] {
         let found = try await session.transaction("read the ledger") { connection throws(PostgresError) in
@@ -43,15 +44,19 @@ package struct PostgresTarget: ArchiveTarget {
         try await session.begin(operation)
         do throws(StoreError) {
             let isHeld = try await at("cold", operation) { () throws(PostgresError) in
-                try await connection.execute(TierSQL.holdsAny(type, transfer.range)).scalar == "t"
+                try await connection.execute(ColdSQL.holdsAny(type, transfer.range, layout)).scalar == "t"
             }
             // Straight in only where no copy was ever recorded and nothing is there to merge with.
             let isDirect = transfer.cold == nil && !isHeld && !merges
             let staging = isDirect ? nil : "staging_" + transfer.id.filter { $0 != "-" }
             var base = transfer.cold ?? .zero
             if transfer.cold == nil && isHeld { base = try await summarize(type, transfer.range, operation) }
+            let encoder = settings.format == .segments ? SegmentWriter(type: type, limits: settings.segments) : nil
             try await at("cold", operation) { () throws(PostgresError) in
-                guard let staging else { return try await connection.beginCopyIn(ColdSQL.copy(type)) }
+                guard let staging else {
+                    let copy = encoder == nil ? ColdSQL.copy(type) : ColdSQL.copySegments(type)
+                    return try await connection.beginCopyIn(copy)
+                }
                 _ = try await connection.execute(ColdSQL.dropStaging(staging))
                 _ = try await connection.execute(ColdSQL.makeStaging(type, staging))
                 try await connection.beginCopyIn(ColdSQL.copyToStaging(type, staging))
@@ -63,7 +68,9 @@ package struct PostgresTarget: ArchiveTarget {
                 base: base,
                 connection: connection,
                 operation: operation,
-                chunkBytes: settings.chunkBytes
+                settings: settings,
+                layout: layout,
+                segments: encoder
             )
         } catch {
             await connection.rollback()
@@ -82,7 +89,7 @@ package struct PostgresTarget: ArchiveTarget {
         _ operation: String
     ) async throws(StoreError) -> Summary {
         try await at("cold", operation) { () throws(PostgresError) in
-            try await connection.beginCopyOut(TierSQL.readContent(type, range))
+            try await connection.beginCopyOut(ColdSQL.readContent(type, range, layout))
         }
         return try await PostgresRows(connection: connection, operation: operation, chunkBytes: settings.chunkBytes)
             .summary(of: type, tier: "cold")
@@ -91,7 +98,7 @@ package struct PostgresTarget: ArchiveTarget {
     // MARK: Read back
 
     package func read(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> PostgresRows {
-        try await read(TierSQL.readContent(type, range), "read \(type.name) \(range) back")
+        try await read(ColdSQL.readContent(type, range, layout), "read \(type.name) \(range) back")
     }
 
     package func readStaging(_ name: String, type: RecordType) async throws(StoreError) -> PostgresRows {
@@ -126,7 +133,7 @@ package struct PostgresTarget: ArchiveTarget {
     ) async throws(StoreError) -> Int {
         let operation = "look for the staged rows of \(type.name) \(range)"
         let count = try await session.transaction(operation) { connection throws(PostgresError) in
-            try await connection.execute(ColdSQL.countMissing(type, name)).scalar.flatMap(Int.init)
+            try await connection.execute(ColdSQL.countMissing(type, name, in: range, layout)).scalar.flatMap(Int.init)
         }
         guard let count else { throw noCount(operation) }
         return count
@@ -150,7 +157,8 @@ package struct PostgresTarget: ArchiveTarget {
             }
             let count = try await at("cold", operation) { () throws(PostgresError) in
                 _ = try await connection.endCopyIn()
-                return try await connection.execute(ColdSQL.countMissing(type, staging)).scalar.flatMap(Int.init)
+                return try await connection.execute(ColdSQL.countMissing(type, staging, in: range, layout)).scalar
+                    .flatMap(Int.init)
             }
             await connection.rollback()
             guard let count else { throw noCount(operation) }
@@ -199,51 +207,6 @@ package struct PostgresTarget: ArchiveTarget {
     }
 
     package func close() async { await connection.close() }
-}
-
-/// A copy on its way into cold: straight into the table, or beside it to be merged by key.
-package struct PostgresCopy: ColdCopy {
-    let transfer: Transfer
-    let type: RecordType
-    /// Nil where the rows go straight in.
-    let staging: String?
-    /// What the range held before this copy.
-    let base: Summary
-    let connection: PostgresConnection
-    let operation: String
-    let chunkBytes: Int
-
-    package func write(_ rows: [UInt8]) async throws(StoreError) {
-        try await at("cold", operation) { () throws(PostgresError) in try await connection.writeCopy(rows) }
-    }
-
-    package func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer {
-        _ = try await at("cold", operation) { () throws(PostgresError) in try await connection.endCopyIn() }
-        var added = hot
-        if let staging { added = try await merge(staging) }
-        var copied = transfer
-        copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
-        try await at("cold", operation) { () throws(PostgresError) in
-            _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(copied))
-            try await connection.commit()
-        }
-        return copied
-    }
-
-    /// Adds the rows whose key is new, keeps those that differ as conflicts; returns what was added.
-    private func merge(_ staging: String) async throws(StoreError) -> Summary {
-        try await at("cold", operation) { () throws(PostgresError) in
-            try await connection.beginCopyOut(ColdSQL.merge(type, staging))
-        }
-        let added = try await PostgresRows(connection: connection, operation: operation, chunkBytes: chunkBytes)
-            .summary(of: type, tier: "cold")
-        try await at("cold", operation) { () throws(PostgresError) in
-            _ = try await connection.execute(ColdSQL.keepConflicts(type, staging))
-        }
-        return added
-    }
-
-    package func abandon() async { await connection.rollback() }
 }
 
 /// Rows of a COPY TO STDOUT that has begun.

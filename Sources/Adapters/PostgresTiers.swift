@@ -1,6 +1,7 @@
 import Platform
 import Postgres
 package import Records
+package import Segments
 package import Tiering
 
 /// How the archiver reaches both tiers and holds its lease.
@@ -13,6 +14,9 @@ package struct ArchiveSettings: Sendable {
     /// How long a prune or a take-over waits for a lock before it gives way.
     package var lockTimeout: Duration
     package var chunkBytes: Int
+    /// How cold keeps what is copied from now on.
+    package var format: ColdFormat
+    package var segments: SegmentEncoder.Limits
 
     package init(
         hotConninfo: String,
@@ -20,7 +24,9 @@ package struct ArchiveSettings: Sendable {
         bucketMicros: Int64,
         lease: Duration = .seconds(30),
         lockTimeout: Duration = .seconds(2),
-        chunkBytes: Int = 256 << 10
+        chunkBytes: Int = 256 << 10,
+        format: ColdFormat = .rows,
+        segments: SegmentEncoder.Limits = .init()
     ) {
         self.hotConninfo = hotConninfo
         self.coldConninfo = coldConninfo
@@ -28,6 +34,7 @@ package struct ArchiveSettings: Sendable {
         self.lease = lease
         self.lockTimeout = lockTimeout
         self.chunkBytes = chunkBytes
+        (self.format, self.segments) = (format, segments)
     }
 }
 
@@ -45,7 +52,7 @@ package struct PostgresTiers: ArchiveTiers {
     package init(settings: ArchiveSettings, catalog: Catalog) {
         self.settings = settings
         hotSchema = SchemaKeeper(tier: .hot, catalog: catalog)
-        coldSchema = SchemaKeeper(tier: .cold, catalog: catalog)
+        coldSchema = SchemaKeeper(tier: .cold, catalog: catalog, format: settings.format)
         holder = RandomID.uuid()
     }
 
@@ -270,7 +277,8 @@ package struct PostgresTiers: ArchiveTiers {
         do throws(StoreError) {
             let schema = tier == .hot ? hotSchema : coldSchema
             try await schema.checkVersion(on: connection, bucketMicros: settings.bucketMicros)
-            let session = FencedSession(connection: connection, tier: tier, token: token)
+            let layout = tier == .hot ? .rows : try await schema.checkFormat(on: connection)
+            let session = FencedSession(connection: connection, tier: tier, token: token, layout: layout)
             guard let token else { return session }
             try await session.transaction("record the session") { connection throws(PostgresError) in
                 _ = try await connection.execute(TierSQL.recordSession, ["\(token)"])
@@ -300,6 +308,8 @@ struct FencedSession: Sendable {
     let tier: Tier
     /// Nil where the session only reads: it needs no fence then, and cannot write.
     let token: Int64?
+    /// Whether the tables of segments are there; plain rows may stand beside them.
+    var layout = ColdFormat.rows
 
     func transaction<R>(
         _ operation: String,

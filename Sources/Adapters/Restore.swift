@@ -186,7 +186,7 @@ extension PostgresTarget {
                 )
             }
             try await at("cold", operation) { () throws(PostgresError) in
-                try await session.connection.beginCopyOut(ColdSQL.readWhole(type, transfer.range))
+                try await session.connection.beginCopyOut(ColdSQL.readWhole(type, transfer.range, layout))
             }
             let rows = PostgresRows(
                 connection: session.connection,

@@ -10,17 +10,24 @@ package enum Tier: String, Sendable, CaseIterable { case hot, cold }
 package struct SchemaKeeper: Sendable {
     package let tier: Tier
     package let catalog: Catalog
+    /// Of cold: whether it gets the tables of segments; those that are there stay.
+    package let format: ColdFormat
 
-    package init(tier: Tier, catalog: Catalog) {
+    package init(tier: Tier, catalog: Catalog, format: ColdFormat = .rows) {
         self.tier = tier
         self.catalog = catalog
+        self.format = format
     }
 
     /// The statements of `schema apply`, in order; each may run again.
-    package func statements(bucketMicros: Int64) -> [String] {
+    package func statements(bucketMicros: Int64) -> [String] { statements(bucketMicros: bucketMicros, format) }
+
+    private func statements(bucketMicros: Int64, _ format: ColdFormat) -> [String] {
         switch tier {
         case .hot: HotSQL.schema(catalog.types, bucketMicros: bucketMicros)
-        case .cold: ColdSQL.schema(catalog.types, bucketMicros: bucketMicros)
+        case .cold:
+            ColdSQL.schema(catalog.types, bucketMicros: bucketMicros)
+                + (format == .segments ? ColdSQL.segmentSchema(catalog.types) : [])
         }
     }
 
@@ -30,16 +37,19 @@ package struct SchemaKeeper: Sendable {
     /// key twice that is to be unique.
     package func apply(on connection: PostgresConnection, bucketMicros: Int64) async throws(StoreError) {
         var chosen: [String: Deduplication]?
+        var format = format
         if try await hasSchema(connection) {
             try await checkVersion(on: connection, bucketMicros: bucketMicros)
             if tier == .hot { chosen = try await deduplication(connection) }
+            if tier == .cold, try await hasSegments(connection) { format = .segments }
         }
+        let statements = statements(bucketMicros: bucketMicros, format)
         let changed = catalog.types.filter { type in chosen.map { ($0[type.name] ?? .key) != type.dedupe } ?? false }
         do throws(StoreError) {
             try await at(tier.rawValue, "apply the schema") { () throws(PostgresError) in try await connection.begin() }
             try await change(changed, on: connection)
             try await at(tier.rawValue, "apply the schema") { () throws(PostgresError) in
-                for statement in statements(bucketMicros: bucketMicros) { _ = try await connection.execute(statement) }
+                for statement in statements { _ = try await connection.execute(statement) }
                 for type in changed {
                     let choice = [type.name, type.dedupe.rawValue]
                     _ = try await connection.execute(HotSQL.changeDeduplication, choice)
@@ -155,6 +165,20 @@ package struct SchemaKeeper: Sendable {
         try await at(tier.rawValue, "look for the schema") { () throws(PostgresError) in
             try await connection.execute(TierSQL.hasSchema).scalar == "t"
         }
+    }
+
+    /// Whether cold has the tables of segments.
+    func hasSegments(_ connection: PostgresConnection) async throws(StoreError) -> Bool {
+        try await at(tier.rawValue, "look for segments") { () throws(PostgresError) in
+            try await connection.execute(ColdSQL.hasSegments).scalar == "t"
+        }
+    }
+
+    /// Refuses a cold that has no tables for what `cold.format` wants written.
+    func checkFormat(on connection: PostgresConnection) async throws(StoreError) -> ColdFormat {
+        let found: ColdFormat = try await hasSegments(connection) ? .segments : .rows
+        guard found == .rows, format == .segments else { return found }
+        throw refusal("cold.format is segments and cold has no tables for them; run: thermocline schema apply cold")
     }
 
     private func refusal(_ detail: String) -> StoreError {

@@ -190,8 +190,12 @@ enum TierSQL {
     /// Whether rows `c` and `s` say the same.
     ///
     /// The required key columns by `=`, so that the index is used; the rest where null equals null.
-    static func sameContent(_ type: RecordType) -> String {
-        type.contentColumns.map {
+    static func sameContent(_ type: RecordType) -> String { same(type.contentColumns) }
+    static func sameKey(_ type: RecordType) -> String {
+        same(type.contentColumns.filter { type.keyColumns.contains($0.name) })
+    }
+    private static func same(_ columns: [Column]) -> String {
+        columns.map {
             $0.isNullable ? "c.\($0.name) IS NOT DISTINCT FROM s.\($0.name)" : "c.\($0.name) = s.\($0.name)"
         }.joined(separator: " AND ")
     }

@@ -106,6 +106,9 @@ extension Configuration {
         package var postgresFile: String?
         package var listen = ListenAddress(host: "127.0.0.1", port: 8086)
         package var retention: Duration?
+        package var format = ColdFormat.rows
+        package var segmentRows = 2_000
+        package var segmentMemory = 32 << 20
     }
 
     package struct Archive: Sendable {

@@ -182,33 +182,6 @@ extension Option {
         ),
     ]
 
-    private static let cold = [
-        Option(
-            "cold.postgres",
-            \.cold.postgres,
-            optional: .secret,
-            "Connection string of the cold database. A secret."
-        ),
-        Option(
-            "cold.postgres_file",
-            \.cold.postgresFile,
-            optional: .path,
-            "File that holds cold.postgres, instead of it."
-        ),
-        Option(
-            "cold.listen",
-            \.cold.listen,
-            .listenAddress,
-            "Address of /health, /stats and /transfers of the cold role."
-        ),
-        Option(
-            "cold.retention",
-            \.cold.retention,
-            optional: .duration(.seconds(1) ... .days(36_500)),
-            "How long cold keeps rows that hot no longer holds; without it for ever. Their proofs are kept."
-        ),
-    ]
-
     private static let archive = [
         Option(
             "archive.interval",
@@ -385,5 +358,5 @@ extension Option {
 }
 
 extension Duration {
-    fileprivate static func days(_ count: Int) -> Duration { .seconds(count * 86_400) }
+    static func days(_ count: Int) -> Duration { .seconds(count * 86_400) }
 }

@@ -5,6 +5,7 @@ import HTTPServer
 import JetStream
 import Platform
 import Records
+import Segments
 import Tiering
 
 /// Puts the services of a role together from the configuration; wiring only.
@@ -207,7 +208,9 @@ extension Configuration {
                 hotConninfo: try conninfo(hot.postgres, "hot.postgres"),
                 coldConninfo: try conninfo(cold.postgres, "cold.postgres"),
                 bucketMicros: archive.bucket.micros,
-                lease: archive.lease
+                lease: archive.lease,
+                format: cold.format,
+                segments: SegmentEncoder.Limits(rows: cold.segmentRows, bytes: cold.segmentMemory)
             ),
             catalog: catalog
         )

@@ -13,7 +13,7 @@ struct SchemaCommand {
     private var tier: Tier { invocation.arguments.first == "cold" ? .cold : .hot }
 
     private func keeper(_ configuration: Configuration) -> SchemaKeeper {
-        SchemaKeeper(tier: tier, catalog: configuration.catalog(.standard))
+        SchemaKeeper(tier: tier, catalog: configuration.catalog(.standard), format: configuration.cold.format)
     }
 
     func show() async throws -> Int32 {

@@ -27,7 +27,8 @@ import Tiering
                 settings: ArchiveSettings(
                     hotConninfo: databases.hot,
                     coldConninfo: databases.cold,
-                    bucketMicros: Tiers.bucket
+                    bucketMicros: Tiers.bucket,
+                    format: databases.format
                 ),
                 catalog: databases.catalog
             )

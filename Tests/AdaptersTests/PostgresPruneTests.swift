@@ -41,7 +41,8 @@ import Tiering
                     hotConninfo: tiers.hot,
                     coldConninfo: tiers.cold,
                     bucketMicros: Tiers.bucket,
-                    lockTimeout: .milliseconds(300)
+                    lockTimeout: .milliseconds(300),
+                    format: tiers.format
                 ),
                 catalog: tiers.catalog
             )

@@ -1,4 +1,5 @@
 import Adapters
+import Foundation
 import Platform
 import Postgres
 import PrivateServers
@@ -13,14 +14,17 @@ struct Tiers: Sendable {
     let cold: String
     let catalog: Catalog
     let settings: HotSettings
+    let format: ColdFormat
     /// How long after their events messages come, beside milliseconds.
     let lateness: Int64
 
     init(
         dedupe: Deduplication = .key,
         daysLate: Int64 = 0,
+        format: ColdFormat = ProcessInfo.processInfo.environment["FORMAT"].flatMap(ColdFormat.init) ?? .rows,
         _ change: (inout HotSettings) -> Void = { _ in }
     ) async throws {
+        self.format = format
         lateness = daysLate * 86_400_000
         catalog = Catalog.underTest.deduplicated { _ in dedupe }
         let server = PrivatePostgres.current
@@ -31,7 +35,8 @@ struct Tiers: Sendable {
         self.settings = settings
         for (tier, conninfo) in [(Tier.hot, hot), (.cold, cold)] {
             let connection = try await PostgresConnection(conninfo, applicationName: "test")
-            try await SchemaKeeper(tier: tier, catalog: catalog).apply(on: connection, bucketMicros: Self.bucket)
+            try await SchemaKeeper(tier: tier, catalog: catalog, format: format)
+                .apply(on: connection, bucketMicros: Self.bucket)
             await connection.close()
         }
     }

@@ -29,7 +29,12 @@ import Tiering
     {
         var selection = VerifySelection()
         change(&selection)
-        let settings = ArchiveSettings(hotConninfo: tiers.hot, coldConninfo: tiers.cold, bucketMicros: Tiers.bucket)
+        let settings = ArchiveSettings(
+            hotConninfo: tiers.hot,
+            coldConninfo: tiers.cold,
+            bucketMicros: Tiers.bucket,
+            format: tiers.format
+        )
         let desk = VerifyDesk(
             tiers: PostgresTiers(settings: settings, catalog: tiers.catalog),
             types: tiers.catalog.types,

@@ -77,7 +77,7 @@ struct DemoServers: Sendable {
     private func applySchemas() async throws {
         for (tier, server) in [(Tier.hot, hot), (.cold, cold)] {
             let connection = try await PostgresConnection(server.conninfo(), applicationName: "thermocline demo")
-            try await SchemaKeeper(tier: tier, catalog: .standard)
+            try await SchemaKeeper(tier: tier, catalog: .standard, format: configuration.cold.format)
                 .apply(on: connection, bucketMicros: configuration.archive.bucket.micros)
             await connection.close()
         }

@@ -1,0 +1,155 @@
+import Records
+
+/// Writes the parts of one column of a segment, as `SegmentShape.parts` lists them.
+struct ColumnPacker {
+    /// Microseconds to either side of 1970 that `bigint * interval` counts exactly: up to the year 2255.
+    static let exactMicros: Int64 = 1 << 53
+
+    let column: Column
+    /// Where the column's value stands in each row.
+    let fields: [CopyRowReader.Field]
+
+    func append(_ rows: Span<UInt8>, to out: inout RowWriter) throws(SegmentError) {
+        do throws(CopyRowError) {
+            if column.kind == .decimals {
+                if try appendLists(rows, to: &out) { return }
+                out.appendNulls(7)
+            } else if SegmentShape.isNumeric(column.kind) {
+                if try appendNumbers(rows, to: &out) {
+                    if SegmentShape.mayBeText(column.kind) { out.appendNulls(6) }
+                    return
+                }
+                out.appendNulls(column.kind == .timestamp || column.kind == .decimal ? 4 : 3)
+            }
+        } catch {
+            throw .malformed(error)
+        }
+        try appendTexts(rows, to: &out)
+    }
+
+    // MARK: As numbers
+
+    /// False, and nothing written, where a value does not fit.
+    private func appendNumbers(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
+        if column.kind == .decimal { return try appendDecimals(rows, to: &out) }
+        var values: [Int64?] = []
+        values.reserveCapacity(fields.count)
+        for field in fields {
+            guard !field.isNull else {
+                values.append(nil)
+                continue
+            }
+            guard let value = try number(field, rows) else { return false }
+            values.append(value)
+        }
+        guard let vector = NumberVector(values, dividing: column.kind == .timestamp) else { return false }
+        out.append(vector)
+        if column.kind == .timestamp { out.appendIntegerOrNull(vector.base == nil ? nil : vector.unit) }
+        return true
+    }
+
+    private func number(_ field: CopyRowReader.Field, _ rows: Span<UInt8>) throws(CopyRowError) -> Int64? {
+        switch column.kind {
+        case .text: return WholeNumberText.value(rows, field)
+        case .boolean:
+            guard field.length == 1, rows[field.start] <= 1 else {
+                throw CopyRowError(at: field.start, "not a boolean")
+            }
+            return Int64(rows[field.start])
+        default:
+            guard field.length == 8 else { throw CopyRowError(at: field.start, "not eight bytes") }
+            let value = Self.int64(rows, field.start)
+            guard column.kind == .timestamp else { return value }
+            let micros = Timestamp(postgresMicros: value).micros
+            return micros.magnitude < Self.exactMicros.magnitude ? micros : nil
+        }
+    }
+
+    static func int64(_ rows: Span<UInt8>, _ start: Int) -> Int64 {
+        var value: UInt64 = 0
+        for index in start..<start + 8 { value = value << 8 | UInt64(rows[index]) }
+        return Int64(bitPattern: value)
+    }
+
+    private func appendDecimals(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
+        var values: [ScaledDecimal?] = []
+        values.reserveCapacity(fields.count)
+        for field in fields {
+            guard !field.isNull else {
+                values.append(nil)
+                continue
+            }
+            guard let value = try ScaledDecimal(numeric: rows, field) else { return false }
+            values.append(value)
+        }
+        guard let (aligned, exponent) = ScaledDecimal.aligned(values),
+            let vector = NumberVector(aligned, dividing: true)
+        else { return false }
+        out.append(vector)
+        if vector.base == nil { out.appendNull() } else { out.appendNumeric(vector.unit, exponent: exponent) }
+        return true
+    }
+
+    /// All elements one behind the other, and where the list of each row ends; no null and no element beside numbers.
+    private func appendLists(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
+        var elements: [ScaledDecimal?] = []
+        var ends: [Int64] = []
+        for field in fields {
+            guard !field.isNull, try PackedList.append(rows, field, to: &elements) else { return false }
+            ends.append(Int64(elements.count))
+        }
+        let step = Int64(elements.count / fields.count)
+        let places = ends.enumerated().map { $1 - step * Int64($0 + 1) }
+        guard elements.count < 1 << 31, let (aligned, exponent) = ScaledDecimal.aligned(elements),
+            let vector = NumberVector(aligned, dividing: true), let place = NumberVector(places)
+        else { return false }
+        out.append32(4)
+        out.append32(Int32(truncatingIfNeeded: elements.count))
+        out.appendIntegerOrNull(vector.base ?? 0)
+        out.appendNumeric(vector.unit, exponent: exponent)
+        out.appendPlanes(vector.codes)
+        out.appendInteger(step)
+        out.appendIntegerOrNull(place.base)
+        out.appendPlanes(place.codes)
+        out.appendNulls(6)
+        return true
+    }
+
+    // MARK: As text
+
+    private func appendTexts(_ rows: Span<UInt8>, to out: inout RowWriter) throws(SegmentError) {
+        var texts = TextVector()
+        for field in fields { texts.add(field.isNull ? nil : try text(field, rows)) }
+        try texts.append(to: &out)
+    }
+
+    private func text(_ field: CopyRowReader.Field, _ rows: Span<UInt8>) throws(SegmentError) -> [UInt8] {
+        var text: [UInt8] = []
+        switch column.kind {
+        case .text: for index in field.start..<field.end { text.append(rows[index]) }
+        case .json:
+            // A byte ahead of the text is the version of its binary form.
+            guard field.length > 1, rows[field.start] == 1 else {
+                throw .malformed(CopyRowError(at: field.start, "not jsonb, version 1"))
+            }
+            for index in field.start + 1..<field.end { text.append(rows[index]) }
+        case .integer, .boolean: text = Array("\(Self.int64(rows, field.start))".utf8)
+        case .timestamp: text = Array(try Self.timeText(Self.int64(rows, field.start)).utf8)
+        case .decimals: PackedList.append(rows, field, toText: &text)
+        case .decimal:
+            do { try NumericField(rows, field).append(to: &text, in: rows) } catch { throw .malformed(error) }
+        }
+        return text
+    }
+
+    private static func timeText(_ postgresMicros: Int64) throws(SegmentError) -> String {
+        if postgresMicros == .max { return "infinity" }
+        if postgresMicros == .min { return "-infinity" }
+        let time = Timestamp(postgresMicros: postgresMicros)
+        // −62,135,596,800 s: the year 1; what is older has no text that both sides agree on.
+        guard time.micros >= -62_135_596_800_000_000, time.micros < .max else {
+            throw .unfit("a time before the year 1")
+        }
+        return time.description
+    }
+}

@@ -1,0 +1,99 @@
+import Adapters
+import Digest
+import Foundation
+import Postgres
+import PrivateServers
+import Records
+import Segments
+import Simulation
+import TestSupport
+import Testing
+
+/// Whatever rows become segments, what users read of them is the same rows.
+@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct SegmentTests {
+    static let types = Catalog.underTest.types
+    /// `SEED=7` repeats a run.
+    private static let seed =
+        ProcessInfo.processInfo.environment["SEED"].flatMap(UInt64.init) ?? .random(in: 1...1_000_000)
+
+    /// Chunks of rows → segments in cold, and as they are in `public.plain`.
+    private func store(
+        _ chunks: [[UInt8]],
+        _ type: RecordType,
+        on connection: PostgresConnection,
+        _ limits: SegmentEncoder.Limits
+    ) async throws -> Summary {
+        var encoder = SegmentEncoder(type: type, limits: limits)
+        let columns = type.allColumns.map(\.name).joined(separator: ", ")
+        let parts = SegmentShape.parts(type).map(\.name).joined(separator: ", ")
+        for chunk in chunks {
+            try encoder.add(chunk.span)
+            _ = try await connection.copyIn(
+                "COPY public.plain (\(columns)) FROM STDIN (FORMAT binary)",
+                rows: chunk
+            )
+        }
+        try encoder.finish()
+        let stored = try await connection.copyIn(
+            "COPY thermocline_store.segment_\(type.name) (\(parts)) FROM STDIN (FORMAT binary)",
+            rows: encoder.take()
+        )
+        #expect(stored == encoder.segments)
+        return encoder.summary
+    }
+
+    private func summary(
+        _ source: String,
+        _ type: RecordType,
+        on connection: PostgresConnection
+    ) async throws -> Summary {
+        let columns = type.contentColumns.map(\.name).joined(separator: ", ")
+        try await connection.beginCopyOut("COPY (SELECT \(columns) FROM \(source)) TO STDOUT (FORMAT binary)")
+        let digester = ContentDigester(type: type)
+        var summary = Summary.zero
+        while let chunk = try await connection.nextCopyChunk(atMost: 1 << 20) {
+            summary += try digester.summarize(chunk.span)
+        }
+        return summary
+    }
+
+    /// The stored rows as readers would see them, provenance included.
+    private func readable(_ type: RecordType) -> String {
+        type.allColumns.map { $0.kind == .decimals ? "thermocline_store.decimals(\($0.name)) AS \($0.name)" : $0.name }
+            .joined(separator: ", ")
+    }
+
+    @Test(arguments: types)
+    func `random rows read as they were, through the view and the function`(_ type: RecordType) async throws {
+        let tiers = try await Tiers(format: .segments)
+        let connection = try await PostgresConnection(tiers.cold, applicationName: "test")
+        let seed = Self.seed
+        var random = RandomRows(type, seed: seed)
+        for run in 0..<8 {
+            _ = try await connection.executeScript(
+                """
+                TRUNCATE thermocline_store.segment_\(type.name); DROP TABLE IF EXISTS public.plain;
+                CREATE TABLE public.plain (LIKE thermocline_store.\(type.name))
+                """
+            )
+            random.turn()
+            let chunks = (0..<3).map { _ in random.rows(run == 7 ? 3 : 40, levels: run == 7 ? 10_000 : 12) }
+            let limits = SegmentEncoder.Limits(rows: [1, 7, 100][run % 3], bytes: run % 4 == 3 ? 4_000 : 1 << 24)
+            let expected = try await store(chunks, type, on: connection, limits)
+            let view = "thermocline.\(type.name)"
+            let lines = "SEED=\(seed), run \(run)"
+            #expect(try await summary(view, type, on: connection) == expected, "\(lines)")
+            let function = "\(view)('2020-01-01', '2100-01-01')"
+            #expect(try await summary(function, type, on: connection) == expected, "\(lines)")
+            let columns = type.allColumns.map(\.name).joined(separator: ", ")
+            let (a, b) = ("SELECT \(columns) FROM \(view)", "SELECT \(readable(type)) FROM public.plain")
+            let differing = try await connection.execute(
+                "SELECT count(*) FROM ((\(a) EXCEPT ALL \(b)) UNION ALL (\(b) EXCEPT ALL \(a))) d"
+            )
+            #expect(differing.scalar == "0", "\(lines)")
+            let header = try await connection.execute("SELECT sum(rows) FROM \(view)_segments")
+            #expect(header.scalar == "\(expected.rows)", "\(lines)")
+        }
+        await connection.close()
+    }
+}
