@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import Tiering
 
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct PostgresArchiveTests {
+@Suite(.privatePostgres, .bothFormats, .timeLimit(.minutes(5))) struct PostgresArchiveTests {
     static let types = Catalog.underTest.types
     static let trade = Catalog.standard.types[1]
     static let now = Timestamp(milliseconds: 1_795_100_000_000)

@@ -8,7 +8,7 @@ import Testing
 import Tiering
 
 /// Whole partitions leave hot, rest there and are dropped, on real databases.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct PostgresPruneTests {
+@Suite(.privatePostgres, .bothFormats, .timeLimit(.minutes(5))) struct PostgresPruneTests {
     static let trade = Catalog.standard.types[1]
     static let daily = Catalog.underTest.types.filter { $0.partition == .day }
 
@@ -106,7 +106,7 @@ import Tiering
         }
     }
 
-    enum TierName { static func of(_ type: RecordType) -> String { "thermocline_store.\(type.name)" } }
+    enum TierName { static func of(_ type: RecordType) -> String { "thermocline.\(type.name)" } }
 
     static let now = Timestamp(milliseconds: 1_795_700_000_000)
     /// Milliseconds: rows of the next hour.

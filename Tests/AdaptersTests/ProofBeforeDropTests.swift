@@ -7,7 +7,7 @@ import Testing
 import Tiering
 
 /// A proof may be days old: cold is read again before rows go for good.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct ProofBeforeDropTests {
+@Suite(.privatePostgres, .bothFormats, .timeLimit(.minutes(5))) struct ProofBeforeDropTests {
     typealias Site = PostgresPruneTests.Site
     private static let trade = PostgresPruneTests.trade
 

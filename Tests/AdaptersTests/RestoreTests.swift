@@ -9,7 +9,7 @@ import Testing
 import Tiering
 
 /// What left hot comes back, proved, and stays while it is pinned, on real databases.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct RestoreTests {
+@Suite(.privatePostgres, .bothFormats, .timeLimit(.minutes(5))) struct RestoreTests {
     typealias Site = PostgresPruneTests.Site
     static let types = Catalog.underTest.types
     /// Whatever the test stores lies in it.

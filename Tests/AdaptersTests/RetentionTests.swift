@@ -8,7 +8,7 @@ import Testing
 import Tiering
 
 /// Cold's own retention: what both tiers are done with leaves cold, its proof stays.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct RetentionTests {
+@Suite(.privatePostgres, .bothFormats, .timeLimit(.minutes(5))) struct RetentionTests {
     static let trade = Catalog.standard.types[1]
     static let rate = Catalog.standard.types[2]
     static let day = TimeRange(
@@ -55,8 +55,12 @@ import Tiering
         )
     }
 
+    private func view(_ table: String) -> String {
+        Catalog.underTest.type(named: table) == nil ? "thermocline_store.\(table)" : "thermocline.\(table)"
+    }
+
     func rows(_ tiers: Tiers, _ conninfo: String, _ table: String) async throws -> String? {
-        try await tiers.ask(conninfo, "SELECT count(*) FROM thermocline_store.\(table)")
+        try await tiers.ask(conninfo, "SELECT count(*) FROM \(view(table))")
     }
 
     @Test(arguments: Catalog.underTest.types)
@@ -88,7 +92,7 @@ import Tiering
         #expect(try await archive.target.expire([pruned[0]], type: Self.rate).map(\.state) == [.expired])
         for table in ["funding_rate", "conflict_funding_rate"] {
             #expect(try await rows(tiers, tiers.cold, table) == "10")
-            let left = "SELECT min(ts) >= '\(pruned[1].range.start)' FROM thermocline_store.\(table)"
+            let left = "SELECT min(ts) >= '\(pruned[1].range.start)' FROM \(view(table))"
             #expect(try await tiers.ask(tiers.cold, left) == "t")
         }
         await archive.close()

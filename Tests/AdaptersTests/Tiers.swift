@@ -1,5 +1,4 @@
 import Adapters
-import Foundation
 import Platform
 import Postgres
 import PrivateServers
@@ -21,7 +20,7 @@ struct Tiers: Sendable {
     init(
         dedupe: Deduplication = .key,
         daysLate: Int64 = 0,
-        format: ColdFormat = ProcessInfo.processInfo.environment["FORMAT"].flatMap(ColdFormat.init) ?? .rows,
+        format: ColdFormat = ColdFormat.underTest,
         _ change: (inout HotSettings) -> Void = { _ in }
     ) async throws {
         self.format = format
@@ -97,9 +96,29 @@ struct Tiers: Sendable {
         return answer
     }
 
+    /// Runs a script; where it changes rows of cold, those in segments are made plain ones before.
     func tell(_ conninfo: String, _ sql: String) async throws {
         let connection = try await PostgresConnection(conninfo, applicationName: "test")
+        if conninfo == cold, format == .segments {
+            for type in catalog.types where sql.contains("thermocline_store.\(type.name)") {
+                _ = try await connection.executeScript(Self.unpack(type))
+            }
+        }
         _ = try await connection.executeScript(sql)
         await connection.close()
+    }
+
+    private static func unpack(_ type: RecordType) -> String {
+        let stored = type.allColumns.map { column in
+            column.kind == .decimals ? "thermocline_store.packed(\(column.name)) AS \(column.name)" : column.name
+        }
+        let columns = type.allColumns.map(\.name).joined(separator: ", ")
+        return """
+            CREATE TEMP TABLE unpacked AS SELECT \(stored.joined(separator: ", ")) FROM thermocline.\(type.name);
+            DELETE FROM thermocline_store.segment_\(type.name);
+            DELETE FROM thermocline_store.\(type.name);
+            INSERT INTO thermocline_store.\(type.name) (\(columns)) SELECT \(columns) FROM unpacked;
+            DROP TABLE unpacked;
+            """
     }
 }

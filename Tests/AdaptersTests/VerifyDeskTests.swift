@@ -7,7 +7,7 @@ import Testing
 import Tiering
 
 /// `thermocline verify` finds what somebody changed in cold, in the ledger or in the chain of proofs, and names it.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct VerifyDeskTests {
+@Suite(.privatePostgres, .bothFormats, .timeLimit(.minutes(5))) struct VerifyDeskTests {
     private typealias Archive = PostgresArchiveTests.Archive
     private static let types = [Catalog.standard.types[1], Catalog.standard.types[2], Catalog.standard.types[5]]
     private static let trade = types[0]
