@@ -4,8 +4,8 @@ import Segments
 /// The tables of segments, and what reads them as rows.
 extension ColdSQL {
     static func segments(_ type: RecordType) -> String { "thermocline_store.segment_\(type.name)" }
-    private static func rowType(_ type: RecordType) -> String { "thermocline_store.\(type.name)_row" }
-    private static func rows(_ type: RecordType) -> String { "thermocline.\(type.name)" }
+    static func rowType(_ type: RecordType) -> String { "thermocline_store.\(type.name)_row" }
+    static func rows(_ type: RecordType) -> String { "thermocline.\(type.name)" }
     /// Rows of a range, of segments and plain ones, as readers see them, to follow FROM.
     static func readRows(_ type: RecordType, _ range: TimeRange) -> String {
         readRows(type, "'\(range.start)'", "'\(range.end)'")
@@ -29,9 +29,7 @@ extension ColdSQL {
             """
             CREATE TABLE IF NOT EXISTS thermocline_store.segment_view (type text PRIMARY KEY, definition text NOT NULL)
             """,
-        ] + types.flatMap(segmentSchema) + [TierSQL.namesSchemas] + types.map(recordDefinition) + [
-            "SET LOCAL search_path TO DEFAULT"
-        ]
+        ] + types.flatMap(segmentSchema) + types.flatMap { view($0, months: []) }
     }
 
     private static func segmentSchema(_ type: RecordType) -> [String] {
@@ -69,10 +67,7 @@ extension ColdSQL {
             CREATE OR REPLACE VIEW thermocline.\(type.name)_segments AS
             SELECT exchange, market_type, symbol, ts_min, ts_max, rows, digest, format FROM \(table)
             """,
-            """
-            CREATE OR REPLACE VIEW \(TierSQL.view(type)) AS
-            SELECT \(TierSQL.columns(type.allColumns)) FROM \(rows(type))('-infinity', 'infinity')
-            """,
+            month(type),
         ]
     }
 
@@ -82,35 +77,6 @@ extension ColdSQL {
 
     /// No segment reaches over the border of a partition, so this bounds how far before a time it may begin.
     private static func longest(_ type: RecordType) -> String { type.partition == .day ? "24 hours" : "744 hours" }
-
-    /// What the view and the function were when they were made: drift is anything else.
-    private static func recordDefinition(_ type: RecordType) -> String {
-        """
-        INSERT INTO thermocline_store.segment_view VALUES ('\(type.name)', \(definition(type)))
-        ON CONFLICT (type) DO UPDATE SET definition = excluded.definition
-        """
-    }
-
-    /// Read with an empty search path, so that it names schemas.
-    private static func definition(_ type: RecordType) -> String {
-        """
-        md5(pg_get_viewdef(to_regclass('\(TierSQL.view(type))'))
-            || pg_get_functiondef(to_regprocedure('\(rows(type))(timestamptz, timestamptz)'))
-            || (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
-                FROM pg_attribute WHERE attrelid = to_regclass('\(segments(type))') AND attnum > 0))
-        """
-    }
-    static func unchangedViews(_ types: [RecordType]) -> String {
-        let definitions = types.map { "('\($0.name)', \(definition($0)))" }.joined(separator: ", ")
-        return """
-            SELECT v.type FROM thermocline_store.segment_view v JOIN (VALUES \(definitions)) AS now (type, definition)
-            USING (type) WHERE v.definition = now.definition
-            """
-    }
-    /// With the view goes what it reads, for a column of the tables is in its way.
-    static func dropView(_ type: RecordType) -> String {
-        "\(TierSQL.dropView(type)) DROP FUNCTION IF EXISTS \(rows(type))(timestamptz, timestamptz);"
-    }
 
     // MARK: Decoding
 

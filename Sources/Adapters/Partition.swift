@@ -16,11 +16,7 @@ struct Partition: Hashable, Sendable {
             range = day
             name = "\(type.name)_p\(date.year)\(Self.twoDigits(date.month))\(Self.twoDigits(date.day))"
         case .month:
-            let first = day.start.micros / Self.day - date.day + 1
-            // Thirty-one days after the first of a month lies in the next one; its own first is the end.
-            let next = CivilDate(daysSince1970: first + 31)
-            let end = first + 31 - next.day + 1
-            range = TimeRange(start: Timestamp(micros: first * Self.day), end: Timestamp(micros: end * Self.day))
+            range = Self.month(day.start.micros / Self.day)
             name = "\(type.name)_p\(date.year)\(Self.twoDigits(date.month))"
         }
     }
@@ -48,6 +44,21 @@ struct Partition: Hashable, Sendable {
             instant = partition.range.end
         }
         return partitions
+    }
+
+    /// The months of UTC that partitions with these names lie in, ascending.
+    static func months(of type: RecordType, _ names: [String]) -> [TimeRange] {
+        let found = names.compactMap { Partition(named: $0, of: type) }.map { partition in
+            month(partition.range.start.micros / Self.day)
+        }
+        return Set(found).sorted { $0.start < $1.start }
+    }
+
+    private static func month(_ day: Int64) -> TimeRange {
+        let first = day - CivilDate(daysSince1970: day).day + 1
+        // Thirty-one days after the first of a month lies in the next one; its own first is the end.
+        let end = first + 31 - CivilDate(daysSince1970: first + 31).day + 1
+        return TimeRange(start: Timestamp(micros: first * Self.day), end: Timestamp(micros: end * Self.day))
     }
 
     /// Whether a constraint is our natural key on a partition of `type`, as `TierSQL.makePartition` names it.

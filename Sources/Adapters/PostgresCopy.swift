@@ -94,4 +94,12 @@ extension PostgresConnection {
             _ = try await execute(ColdSQL.lockPartition(partition))
         }
     }
+
+    /// Makes the view of a type over segments anew, from the partitions that there are.
+    func makeView(_ type: RecordType) async throws(PostgresError) {
+        let names = try await execute(TierSQL.partitions(of: type)).rows.compactMap { $0[0] }
+        for statement in ColdSQL.view(type, months: Partition.months(of: type, names)) {
+            _ = try await execute(statement)
+        }
+    }
 }

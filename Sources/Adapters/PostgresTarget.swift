@@ -80,7 +80,22 @@ package struct PostgresTarget: ArchiveTarget {
 
     private func makePartitions(for range: TimeRange, of type: RecordType) async throws(StoreError) {
         var keeper = PartitionKeeper(type: type, tier: "cold", limit: .max)
-        _ = try await keeper.ensure(Set(Partition.covering(range, of: type)), at: nil, on: connection)
+        let wanted = Set(Partition.covering(range, of: type))
+        let isNew = try await !keeper.plan(wanted, at: nil, on: connection).missing.isEmpty
+        _ = try await keeper.ensure(wanted, at: nil, on: connection)
+        if isNew, layout == .segments { try await listMonths(type) }
+    }
+
+    /// Lets the view know the months that there are; where a reader is in the way it stays as it is, and right.
+    private func listMonths(_ type: RecordType) async throws(StoreError) {
+        do throws(StoreError) {
+            try await session.transaction("list the months of \(type.name)") { connection throws(PostgresError) in
+                _ = try await connection.execute("SET LOCAL lock_timeout = \(settings.lockTimeout.milliseconds)")
+                try await connection.makeView(type)
+            }
+        } catch {
+            guard error.sqlState == "55P03" else { throw error }
+        }
     }
 
     private func summarize(

@@ -50,6 +50,9 @@ package struct SchemaKeeper: Sendable {
             try await change(changed, on: connection)
             try await at(tier.rawValue, "apply the schema") { () throws(PostgresError) in
                 for statement in statements { _ = try await connection.execute(statement) }
+                if tier == .cold, format == .segments {
+                    for type in catalog.types { try await connection.makeView(type) }
+                }
                 for type in changed {
                     let choice = [type.name, type.dedupe.rawValue]
                     _ = try await connection.execute(HotSQL.changeDeduplication, choice)

@@ -8,7 +8,8 @@ struct RandomRows {
     private var random: SeededGenerator
     /// How strange a column of a run is: 0 = as markets are, 2 = anything goes.
     private var wildness: [Int] = []
-    private var ts: Int64 = 1_795_000_000_000_000
+    /// Of the newest row: it begins ten seconds before the end of November 2026.
+    var ts: Int64 = 1_796_083_190_000_000
     private var number: Int64 = 0
 
     init(_ type: RecordType, seed: UInt64) {

@@ -13,7 +13,7 @@ struct Tiers: Sendable {
     let cold: String
     let catalog: Catalog
     let settings: HotSettings
-    let format: ColdFormat
+    var format: ColdFormat
     /// How long after their events messages come, beside milliseconds.
     let lateness: Int64
 
