@@ -25,6 +25,7 @@ import Testing
             $0.hotFlaws = .ignoresArchiveFence
             $0.coldFlaws = .ignoresFence
         },
+        Mutation("a part that is not added to what its range must be") { $0.coldFlaws = .forgetsParts },
         Mutation("a merge that replaces") { $0.coldFlaws = .replaces },
         Mutation("a proof that reads the copy instead of cold, where cold loses rows") {
             $0.coldFlaws = [.readsBackTheCopy, .losesRows]
