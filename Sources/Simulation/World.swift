@@ -192,9 +192,8 @@ package actor World {
         defer { isInterrupting = false }
         switch draw(20) {
         case 0..<6: await publish(1 + draw(2))
-        case 6..<16: await laneStep()
-        case 16: await requestPart()
-        case 17: pass(.seconds(1 + draw(40)))
+        case 6..<17: await laneStep()
+        case 17: if draw(2) == 0 { pass(.seconds(1 + draw(40))) } else { await requestPart() }
         case 18: await archive[1 - index].step(draw(2) == 0 ? .work : .renew)
         default:
             trace.add("  archive \(index) is killed")

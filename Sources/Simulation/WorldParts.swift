@@ -9,7 +9,13 @@ extension World {
         let seen = await hot.activity(of: names, rangeMicros: policy.rangeMicros)
             .sorted { ($0.range.start, $0.type) < ($1.range.start, $1.type) }
         guard !seen.isEmpty else { return }
-        let found = seen[draw(seen.count)]
+        // What waits for late rows alone is asked for as often as anything else.
+        let stamps = await Dictionary(cold.ledger.map { (HotPartition(type: $0.type, range: $0.range), $0.stamp) }) { $1 }
+        let late = seen.filter { found in
+            stamps[HotPartition(type: found.type, range: found.range)].map { $0 != nil && $0 != found.stamp } ?? false
+        }
+        let among = late.isEmpty || draw(2) == 0 ? seen : late
+        let found = among[draw(among.count)]
         let filter = drawFilter(of: found.range)
         trace.add("  \(filter) of \(found.type) \(found.range.start.micros) is asked for")
         trace.count("part asked for")
