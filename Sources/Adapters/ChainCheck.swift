@@ -101,7 +101,8 @@ package struct ChainCheck: Sendable {
             return
         }
         if part.state == .verified, let cold = part.cold, cold != manifest.cold {
-            note(.ledger, type, range, "of its part \(filter) the ledger says \(cold), manifest \(number) \(manifest.cold)")
+            let detail = "of its part \(filter) the ledger says \(cold), manifest \(number) \(manifest.cold)"
+            note(.ledger, type, range, detail)
         }
     }
 

@@ -7,7 +7,8 @@ extension ColdSQL {
         """
     /// What the range must now be in cold, not proved while $7, the staged rows of the part, is there.
     static let addPart = """
-        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, cold_rows, cold_digest, staging)
+        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end,
+            state, cold_rows, cold_digest, staging)
         VALUES ($1, $2, $3, $4, 'planned', $5, $6, $7)
         ON CONFLICT (type, range_start, range_end, filter) DO UPDATE SET
             cold_rows = excluded.cold_rows, cold_digest = excluded.cold_digest, staging = excluded.staging,

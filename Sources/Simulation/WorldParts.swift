@@ -10,7 +10,9 @@ extension World {
             .sorted { ($0.range.start, $0.type) < ($1.range.start, $1.type) }
         guard !seen.isEmpty else { return }
         // What waits for late rows alone is asked for as often as anything else.
-        let stamps = await Dictionary(cold.ledger.map { (HotPartition(type: $0.type, range: $0.range), $0.stamp) }) { $1 }
+        let stamps = await Dictionary(cold.ledger.map { (HotPartition(type: $0.type, range: $0.range), $0.stamp) }) {
+            $1
+        }
         let late = seen.filter { found in
             stamps[HotPartition(type: found.type, range: found.range)].map { $0 != nil && $0 != found.stamp } ?? false
         }

@@ -72,7 +72,7 @@ extension ArchiveTarget {
             if transfer.hot == transfer.cold { return "by now the tiers hold the same rows" }
             return transfer.filter == nil
                 ? "cold holds all rows that hot still has; what differs left hot before, and only a backup can tell"
-                : "cold holds all rows of this part that hot still has; what differs lies outside of it, or left hot before"
+                : "cold holds all rows of this part that hot still has; what differs is not of it, or left hot before"
         } catch {
             return "which rows cannot be told: \(error)"
         }

@@ -297,6 +297,26 @@ import Tiering
         await archive.close()
     }
 
+    @Test func `nothing is added to a range of which something is copied and not proved`() async throws {
+        let (tiers, archive) = try await Self.filled()
+        guard case .created(_, let asked) = try await Self.ask(archive, Self.okx) else { throw Tiers.NotClaimed() }
+        let runner = TransferRunner(
+            source: archive.source,
+            target: archive.target,
+            planner: Planner(policy: Self.policy())
+        ) { PostgresArchiveTests.now }
+        let whole = Transfer(id: RandomID.uuid(), type: "trade", range: Self.range)
+        _ = try await runner.copy(whole, type: Self.trade)
+        let error = await #expect(throws: StoreError.self) { try await runner.copy(asked[0], type: Self.trade) }
+        #expect(error?.detail.contains("the range is copied") == true && error?.disposition == .retry)
+        #expect(try await Self.count(tiers, tiers.cold) == 40)
+        try await Self.pass(archive)
+        try await Self.pass(archive)
+        #expect(try await Self.transfers(archive).map(\.state) == [.verified, .verified])
+        try await Self.expectSound(tiers, manifests: 1)
+        await archive.close()
+    }
+
     // MARK: Mismatch
 
     static let damages: [(sql: String, row: String)] = [

@@ -68,7 +68,7 @@ import Tiering
     {
         let inbox = Inbox<ArchiveCommand>(limit: 1)
         let body = #"""
-            {"type": "trade", "from": 0, "to": 1000, "exchange": "OKX_Perpetual", "market_type": "swap", "symbol": "btc-usdt"}
+            {"type": "trade", "from": 0, "to": 9, "exchange": "OKX_Swap", "market_type": "swap", "symbol": "btc-usdt"}
             """#
         #expect(answer(cold(inbox).reply(to: request("POST", "/transfers", body: body))) == nil)
         let command = try #require(await inbox.next(until: Latch()))
