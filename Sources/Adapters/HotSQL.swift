@@ -301,12 +301,26 @@ enum HotSQL {
         """
 
     /// Reads partitions, never the parent: a partition detached meanwhile would read as empty there.
-    static func readRows(_ type: RecordType, partitions: [String], _ range: TimeRange) -> String {
+    static func readRows(
+        _ type: RecordType,
+        partitions: [String],
+        _ range: TimeRange,
+        _ filter: TransferFilter?
+    ) -> String {
         let columns = TierSQL.columns(type.allColumns)
+        let isMeant = filter.map { " AND \(TierSQL.inPart($0))" } ?? ""
         let parts = partitions.map {
-            "SELECT \(columns) FROM thermocline_store.\($0) WHERE \(TierSQL.inRange(range))"
+            "SELECT \(columns) FROM thermocline_store.\($0) WHERE \(TierSQL.inRange(range))\(isMeant)"
         }
         return "COPY (\(parts.joined(separator: " UNION ALL "))) TO STDOUT (FORMAT binary)"
+    }
+
+    /// Rows of a range that a filter leaves out.
+    static func countLeftOut(partitions: [String], _ range: TimeRange, _ filter: TransferFilter) -> String {
+        let parts = partitions.map {
+            "SELECT FROM thermocline_store.\($0) WHERE \(TierSQL.inRange(range)) AND NOT (\(TierSQL.inPart(filter)))"
+        }
+        return "SELECT count(*) FROM (\(parts.joined(separator: " UNION ALL "))) AS left_out"
     }
 
     static func deleteRange(_ type: RecordType, _ range: TimeRange) -> String {

@@ -58,7 +58,11 @@ package struct PostgresSource: ArchiveSource {
 
     // MARK: Copy
 
-    package func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> PostgresSnapshot {
+    package func openSnapshot(
+        of type: RecordType,
+        in range: TimeRange,
+        filter: TransferFilter?
+    ) async throws(StoreError) -> PostgresSnapshot {
         let operation = "read \(type.name) \(range)"
         try await session.begin(operation, .repeatableRead)
         do throws(StoreError) {
@@ -68,12 +72,17 @@ package struct PostgresSource: ArchiveSource {
                 let (stamp, rows) = try await activity(of: type, in: range)
                 let existing = try await connection.execute(TierSQL.partitions(of: type)).rows.compactMap { $0[0] }
                 let names = Partition.covering(range, of: type).map(\.name).filter(existing.contains)
+                var leftOut = 0
                 if !names.isEmpty {
-                    try await connection.beginCopyOut(HotSQL.readRows(type, partitions: names, range))
+                    if let filter {
+                        let sql = HotSQL.countLeftOut(partitions: names, range, filter)
+                        leftOut = try await connection.execute(sql).scalar.flatMap(Int.init) ?? 0
+                    }
+                    try await connection.beginCopyOut(HotSQL.readRows(type, partitions: names, range, filter))
                 }
                 return PostgresSnapshot(
                     stamp: stamp ?? "",
-                    expectedRows: rows,
+                    expectedRows: rows - leftOut,
                     connection: connection,
                     isEmpty: names.isEmpty,
                     operation: operation,

@@ -25,7 +25,7 @@ package struct PostgresTarget: ArchiveTarget {
     }
 
     package func recordFailure(of transfer: Transfer, detail: String) async throws(StoreError) {
-        let key = [transfer.id, transfer.type, "\(transfer.range.start)", "\(transfer.range.end)"]
+        let key = LedgerRow.key(transfer)
         try await session.transaction("record \(transfer.type) \(transfer.range)") { connection throws(PostgresError) in
             _ = try await connection.execute(ColdSQL.recordFailure, key + [detail])
         }
@@ -42,14 +42,15 @@ package struct PostgresTarget: ArchiveTarget {
         let operation = "copy \(type.name) \(transfer.range)"
         try await session.begin(operation)
         do throws(StoreError) {
+            let isPart = transfer.filter != nil
             let isHeld = try await at("cold", operation) { () throws(PostgresError) in
                 try await connection.execute(TierSQL.holdsAny(type, transfer.range)).scalar == "t"
             }
             // Straight in only where no copy was ever recorded and nothing is there to merge with.
-            let isDirect = transfer.cold == nil && !isHeld && !merges
+            let isDirect = transfer.cold == nil && !isHeld && !merges && !isPart
             let staging = isDirect ? nil : "staging_" + transfer.id.filter { $0 != "-" }
             var base = transfer.cold ?? .zero
-            if transfer.cold == nil && isHeld { base = try await summarize(type, transfer.range, operation) }
+            if transfer.cold == nil && isHeld && !isPart { base = try await summarize(type, transfer.range, operation) }
             try await at("cold", operation) { () throws(PostgresError) in
                 guard let staging else { return try await connection.beginCopyIn(ColdSQL.copy(type)) }
                 _ = try await connection.execute(ColdSQL.dropStaging(staging))
@@ -178,10 +179,18 @@ package struct PostgresTarget: ArchiveTarget {
                 schemaHash: Manifest.schemaHash(type),
                 previous: last?[1] ?? Manifest.genesis
             )
-            _ = try await connection.execute(ColdSQL.addManifest, manifest.parameters)
             var recorded = transfer
-            recorded.manifest = manifest.number
             recorded.staging = nil
+            var isNew = true
+            if transfer.filter != nil {
+                let whole = [transfer.type, "\(transfer.range.start)", "\(transfer.range.end)", transfer.staging]
+                let proof = ["\(manifest.number)", transfer.verifiedAt?.description]
+                isNew = try await connection.execute(ColdSQL.proveWhole, whole + proof).affected == 1
+            }
+            if isNew {
+                recorded.manifest = manifest.number
+                _ = try await connection.execute(ColdSQL.addManifest, manifest.parameters)
+            }
             _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(recorded))
             if let staging = transfer.staging { _ = try await connection.execute(ColdSQL.dropStaging(staging)) }
             return recorded
@@ -207,7 +216,7 @@ package struct PostgresCopy: ColdCopy {
     let type: RecordType
     /// Nil where the rows go straight in.
     let staging: String?
-    /// What the range held before this copy.
+    /// What the range held before this copy; a part asks again at its end.
     let base: Summary
     let connection: PostgresConnection
     let operation: String
@@ -219,12 +228,14 @@ package struct PostgresCopy: ColdCopy {
 
     package func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer {
         _ = try await at("cold", operation) { () throws(PostgresError) in try await connection.endCopyIn() }
+        let base = transfer.filter == nil ? base : try await lockWhole()
         var added = hot
         if let staging { added = try await merge(staging) }
         var copied = transfer
         copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
         try await at("cold", operation) { () throws(PostgresError) in
             _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(copied))
+            if transfer.filter != nil && added != .zero { try await addToWhole(copied) }
             try await connection.commit()
         }
         return copied

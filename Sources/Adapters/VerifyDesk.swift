@@ -111,7 +111,7 @@ extension PostgresTarget {
                 }
             }
             let rows = try await at("cold", operation) { () throws(PostgresError) in
-                try await connection.execute(ColdSQL.readLedger).rows
+                try await connection.execute(ColdSQL.readTransfers).rows
             }
             await connection.rollback()
             return (check, try rows.map { row throws(StoreError) in try LedgerRow.transfer(row) })

@@ -35,9 +35,13 @@ package struct MemorySource: ArchiveSource {
         try await run("read the prune log") { await database.prunes.map(\.record) }
     }
 
-    package func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> MemorySnapshot {
+    package func openSnapshot(
+        of type: RecordType,
+        in range: TimeRange,
+        filter: TransferFilter?
+    ) async throws(StoreError) -> MemorySnapshot {
         let (stamp, rows, expected) = try await run("open snapshot") {
-            await database.snapshot(of: type.name, in: range)
+            await database.snapshot(of: type.name, in: range, filter)
         }
         return MemorySnapshot(
             stamp: stamp ?? "",
@@ -99,9 +103,15 @@ extension HotDatabase {
         }
     }
 
-    func snapshot(of type: String, in range: TimeRange) -> (String?, [MemoryRow], Int) {
+    func snapshot(
+        of type: String,
+        in range: TimeRange,
+        _ filter: TransferFilter?
+    ) -> (String?, [MemoryRow], Int) {
         let (stamp, expected) = stamp(of: type, in: range)
-        return (stamp, tables[type]?.rows(in: range) ?? [], expected)
+        let all = tables[type]?.rows(in: range) ?? []
+        let meant = filter.map { filter in all.filter { $0.isMeant(by: filter) } } ?? all
+        return (stamp, meant, expected - all.count + meant.count)
     }
 
     /// Deletes a range if it holds exactly what was verified.

@@ -119,6 +119,10 @@ package struct MemoryTarget: ArchiveTarget {
         try await run("read ledger") { await database.ledger }
     }
 
+    package func openParts() async throws(StoreError) -> [Transfer] {
+        try await run("read parts") { await database.parts.filter { $0.state != .verified } }
+    }
+
     package func record(_ transfer: Transfer) async throws(StoreError) {
         try await run("record") { await database.record(transfer) }
     }
@@ -133,7 +137,7 @@ package struct MemoryTarget: ArchiveTarget {
         merges: Bool
     ) async throws(StoreError) -> MemoryCopy {
         let held = try await run("begin copy") { await database.summary(of: type.name, in: transfer.range) }
-        let isDirect = transfer.cold == nil && held.rows == 0 && !merges
+        let isDirect = transfer.cold == nil && held.rows == 0 && !merges && transfer.filter == nil
         return MemoryCopy(
             transfer: transfer,
             type: type,
@@ -259,10 +263,12 @@ package actor MemoryCopy: ColdCopy {
     package func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer {
         let (bytes, staging, base, transfer, type) = (bytes, staging, base, transfer, type)
         return try await target.run("commit copy") { [database = target.database] () throws(StoreError) in
+            let base = transfer.filter == nil ? base : try await database.settledSum(ofWhole: transfer)
             let added = try await database.store(bytes, transfer, type: type, staging: staging)
             var copied = transfer
             copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
             await database.record(copied)
+            if transfer.filter != nil && added != .zero { await database.addToWhole(copied) }
             return copied
         }
     }

@@ -193,7 +193,7 @@ package actor World {
         switch draw(20) {
         case 0..<6: await publish(1 + draw(2))
         case 6..<17: await laneStep()
-        case 17: pass(.seconds(1 + draw(40)))
+        case 17: if draw(2) == 0 { pass(.seconds(1 + draw(40))) } else { await requestPart() }
         case 18: await archive[1 - index].step(draw(2) == 0 ? .work : .renew)
         default:
             trace.add("  archive \(index) is killed")
@@ -212,7 +212,7 @@ package actor World {
         case 186: await restartIngest()
         case 187: await restartArchive()
         case 188..<192: await trouble()
-        case 192..<195: await request()
+        case 192..<195: if draw(2) == 0 { await request() } else { await requestPart() }
         case 195: await pin()
         default: break
         }
@@ -311,13 +311,15 @@ package actor World {
         archive[index] = newArchive(index)
     }
 
+    func newRequest() -> String { "request-\(ids.next())" }
+
     private func request() async {
         guard let transfer = await cold.ledger.randomElement(using: &generator) else { return }
         let prunes = draw(2) == 0
         trace.add("  \(transfer.type) \(transfer.range.start.micros) is asked for")
         trace.count("request")
         await cold.request(
-            transfer.request ?? "request-\(ids.next())",
+            transfer.request ?? newRequest(),
             type: transfer.type,
             range: transfer.range,
             prunes: prunes

@@ -66,19 +66,22 @@ package struct ArchiveStatus: Sendable, Equatable {
     package init() {}
 
     /// Counts the ledger into the types' states; rows moved are counted as they move.
-    package mutating func count(_ ledger: [Transfer], types names: [String]) {
+    ///
+    /// Parts of ranges count until they are verified.
+    package mutating func count(_ ledger: [Transfer], _ parts: [Transfer] = [], types names: [String]) {
         for name in names {
             var of = types[name] ?? OfType()
             let own = ledger.filter { $0.type == name }
-            of.ranges = Dictionary(own.map { ($0.state, 1) }, uniquingKeysWith: +)
+            let all = own + parts.filter { $0.type == name }
+            of.ranges = Dictionary(all.map { ($0.state, 1) }, uniquingKeysWith: +)
             let proved = own.filter { $0.state == .verified || $0.state == .pruned }
             of.verifiedThrough = proved.map(\.range.end).max()
             let held = own.lazy.filter { $0.manifest != nil && $0.state != .expired }
             of.rowsInCold = held.map { $0.cold?.rows ?? 0 }.reduce(0, +)
             of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
             of.oldestProof = own.lazy.filter(\.isProved).compactMap(\.provedAt).min()
-            of.halted = own.first { $0.state == .mismatched }.map(Self.explain)
-            of.errors = own.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }
+            of.halted = all.first { $0.state == .mismatched }.map(Self.explain)
+            of.errors = all.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }
             types[name] = of
         }
     }
@@ -88,9 +91,10 @@ package struct ArchiveStatus: Sendable, Equatable {
     /// Counting again after each of thousands of ranges would cost the square of their number.
     package mutating func moved(_ transfer: Transfer, from before: Transfer.State?) {
         var of = types[transfer.type] ?? OfType()
+        let isPart = transfer.filter != nil
         if let before { of.ranges[before, default: 0] -= 1 }
-        of.ranges[transfer.state, default: 0] += 1
-        if transfer.state == .verified || transfer.state == .pruned {
+        if !isPart || transfer.state != .verified { of.ranges[transfer.state, default: 0] += 1 }
+        if !isPart && (transfer.state == .verified || transfer.state == .pruned) {
             of.verifiedThrough = max(of.verifiedThrough ?? transfer.range.end, transfer.range.end)
             of.lastVerifiedAt = [of.lastVerifiedAt, transfer.verifiedAt].compactMap(\.self).max()
         }
@@ -100,7 +104,8 @@ package struct ArchiveStatus: Sendable, Equatable {
     }
 
     private static func explain(_ transfer: Transfer) -> String {
-        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
+        (transfer.filter.map { "part (\($0)) of " } ?? "")
+            + "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
             + "pruned meanwhile"
     }
 }

@@ -6,9 +6,9 @@ extension Planner {
     /// Ranges that are due to leave cold, those that overlap together: one without the other would be half a range.
     ///
     /// Only what was pruned from hot, and past retention by both clocks. Ranges overlap where `archive.range` changed.
-    package func expiring(_ ledger: [Transfer], clock: PruneClock) -> [[Transfer]] {
+    package func expiring(_ ledger: [Transfer], parts: [Transfer] = [], clock: PruneClock) -> [[Transfer]] {
         guard policy.coldRetentionMicros != nil || !policy.coldRetentionByType.isEmpty else { return [] }
-        let halted = Set(ledger.lazy.filter { $0.state == .mismatched }.map(\.type))
+        let halted = halted(ledger, parts)
         let held = ledger.filter { $0.state != .expired && !halted.contains($0.type) }
             .sorted { ($0.type, $0.range.start) < ($1.type, $1.range.start) }
         var groups: [[Transfer]] = []
@@ -22,7 +22,8 @@ extension Planner {
                 end = transfer.range.end
             }
         }
-        return groups.filter { $0.allSatisfy { isExpiryDue($0, clock: clock) } }
+        let moving = Set(parts.map(Key.init))
+        return groups.filter { $0.allSatisfy { isExpiryDue($0, clock: clock) && !moving.contains(Key($0)) } }
     }
 
     func isExpiryDue(_ transfer: Transfer, clock: PruneClock) -> Bool {

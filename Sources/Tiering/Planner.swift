@@ -84,36 +84,68 @@ package struct Planner: Sendable {
 
     package enum Step: Sendable, Equatable { case copy, verify, prune }
 
+    struct Key: Hashable {
+        let type: String
+        let range: TimeRange
+
+        init(_ type: String, _ range: TimeRange) { (self.type, self.range) = (type, range) }
+        init(_ transfer: Transfer) { self.init(transfer.type, transfer.range) }
+    }
+
     /// The transfers that have something to do, oldest range first; a type with a mismatched range has none.
+    ///
+    /// `parts` are those of parts of ranges, as far as they are not verified: each follows the whole of its range.
     package func plan(
         activity: [RangeActivity],
         ledger: [Transfer],
+        parts: [Transfer] = [],
         clock: PruneClock,
         newID: () -> String
     ) -> [Transfer] {
-        struct Key: Hashable {
-            let type: String
-            let range: TimeRange
-        }
-        let halted = Set(ledger.lazy.filter { $0.state == .mismatched }.map(\.type))
+        let halted = halted(ledger, parts)
         var known: [Key: Transfer] = [:]
         // Rows of another `archive.range` are history: what they moved is where it is, and the ranges of today prove
         // what hot holds again. A mismatch stays one.
         for transfer in ledger where isOnGrid(transfer.range) || transfer.state == .mismatched {
-            known[Key(type: transfer.type, range: transfer.range)] = transfer
+            known[Key(transfer)] = transfer
         }
         var stamps: [Key: String] = [:]
         var candidates: [Transfer] = []
         for found in activity {
-            let key = Key(type: found.type, range: found.range)
+            let key = Key(found.type, found.range)
             stamps[key] = found.stamp
             if known[key] == nil && isClosedForCopy(found.range, at: clock.wall) {
                 candidates.append(Transfer(id: newID(), type: found.type, range: found.range))
             }
         }
         candidates += known.compactMap { key, transfer in renewed(transfer, stamp: stamps[key], clock: clock) }
+        candidates = ordered(candidates, with: parts.filter { isOnGrid($0.range) }, known)
         return candidates.filter { !halted.contains($0.type) && step(of: $0, clock: clock) != nil }
-            .sorted { ($0.range.start, $0.type) < ($1.range.start, $1.type) }
+            .sorted {
+                let filters = ($0.filter?.description ?? "", $1.filter?.description ?? "")
+                return ($0.range.start, $0.type, filters.0) < ($1.range.start, $1.type, filters.1)
+            }
+    }
+
+    /// Types of which nothing moves.
+    func halted(_ ledger: [Transfer], _ parts: [Transfer]) -> Set<String> {
+        Set((ledger + parts).lazy.filter { $0.state == .mismatched }.map(\.type))
+    }
+
+    /// The ranges and the parts that may be carried now.
+    ///
+    /// What was copied of a range is proved before any more of it is. What cold let go has no parts to be added to.
+    private func ordered(
+        _ ranges: [Transfer],
+        with parts: [Transfer],
+        _ known: [Key: Transfer]
+    ) -> [Transfer] {
+        guard !parts.isEmpty else { return ranges }
+        let copied = Dictionary(parts.lazy.filter { $0.state == .copied }.map { (Key($0), $0.id) }) { $1 }
+        let after = parts.filter { part in
+            copied[Key(part)].map { $0 == part.id } ?? (known[Key(part)]?.state != .expired)
+        }
+        return ranges.filter { copied[Key($0)] == nil } + after
     }
 
     /// A known transfer as it stands now: planned again where hot changed since it was verified.
@@ -132,7 +164,7 @@ package struct Planner: Sendable {
         case .planned, .failed, .unaccounted:
             transfer.request != nil || isClosedForCopy(transfer.range, at: clock.wall) ? .copy : nil
         case .copied: .verify
-        case .verified: isPruneDue(transfer, clock: clock) ? .prune : nil
+        case .verified: transfer.filter == nil && isPruneDue(transfer, clock: clock) ? .prune : nil
         case .pruned, .expired, .mismatched: nil
         }
     }

@@ -53,7 +53,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
     ///
     /// Where hot holds a key twice, as it may under `dedupe: position`, they cannot go straight in and are merged.
     package func copy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
-        if type.dedupe == .key {
+        if type.dedupe == .key && transfer.filter == nil {
             do throws(StoreError) {
                 return try await copy(transfer, type, merges: false)
             } catch {
@@ -68,7 +68,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         _ type: RecordType,
         merges: Bool
     ) async throws(StoreError) -> Transfer {
-        let snapshot = try await source.openSnapshot(of: type, in: transfer.range)
+        let snapshot = try await source.openSnapshot(of: type, in: transfer.range, filter: transfer.filter)
         do throws(StoreError) {
             let copied = try await pump(snapshot, transfer, type, merges)
             await snapshot.close()
@@ -164,7 +164,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         // The proof may be days old.
         var isLate = false
         let finding = try await doubt(transfer, type: type, hot: hot) { () throws(StoreError) in
-            let snapshot = try await source.openSnapshot(of: type, in: before.range)
+            let snapshot = try await source.openSnapshot(of: type, in: before.range, filter: nil)
             // Rows that came since the proof are not in cold yet: the range is planned again.
             isLate = snapshot.stamp != before.stamp
             let missing = isLate ? 0 : try await target.missing(snapshot, type: type, in: before.range)

@@ -42,6 +42,10 @@ import Tiering
         (#"{"type": "trade", "from": 2, "to": 1}"#, "empty_range"),
         (#"{"type": "trade", "from": 0, "to": 1, "prune": "yes"}"#, "invalid_prune"),
         (#"{"type": "trade", "from": 0, "to": 1, "purge": true}"#, "unknown_key"),
+        (#"{"type": "trade", "from": 0, "to": 1, "exchange": 3}"#, "invalid_exchange"),
+        (#"{"type": "trade", "from": 0, "to": 1, "exchange": ""}"#, "invalid_exchange"),
+        (#"{"type": "trade", "from": 0, "to": 1, "market_type": "margin"}"#, "invalid_market_type"),
+        (#"{"type": "trade", "from": 0, "to": 1, "symbol": "BTC'; --"}"#, "invalid_symbol"),
         (#"{"type": "trade", "from": 99999999999999999, "to": 1}"#, "invalid_time"),
         ("[1]", "invalid_json"), ("{", "invalid_json"), ("", "invalid_json"),
     ])
@@ -57,6 +61,20 @@ import Tiering
         #expect(answer(cold(inbox).reply(to: request("POST", "/transfers", body: body))) == nil)
         let second = try #require(answer(cold(inbox).reply(to: request("POST", "/transfers", body: body))))
         #expect(second.status == 503 && second.text.contains(#""code": "busy""#))
+    }
+
+    @Test func `a filter names rows as they are stored, whatever generation's spelling it is asked for in`()
+        async throws
+    {
+        let inbox = Inbox<ArchiveCommand>(limit: 1)
+        let body = #"""
+            {"type": "trade", "from": 0, "to": 9, "exchange": "OKX_Swap", "market_type": "swap", "symbol": "btc-usdt"}
+            """#
+        #expect(answer(cold(inbox).reply(to: request("POST", "/transfers", body: body))) == nil)
+        let command = try #require(await inbox.next(until: Latch()))
+        guard case .create(let asked) = command.ask else { return }
+        #expect(asked.filter == TransferFilter(exchange: "okx", marketType: "perpetual", symbol: "BTC-USDT"))
+        #expect(!asked.prunes)
     }
 
     @Test func `from other machines, or for a page of another site, nothing is changed`() throws {
