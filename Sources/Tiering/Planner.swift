@@ -1,3 +1,4 @@
+import Digest
 package import Records
 
 /// When ranges are copied and when they may leave hot.
@@ -102,28 +103,38 @@ package struct Planner: Sendable {
         for transfer in ledger where isOnGrid(transfer.range) || transfer.state == .mismatched {
             known[Key(type: transfer.type, range: transfer.range)] = transfer
         }
-        var stamps: [Key: String] = [:]
+        var present: [Key: RangeActivity] = [:]
         var candidates: [Transfer] = []
         for found in activity {
             let key = Key(type: found.type, range: found.range)
-            stamps[key] = found.stamp
+            present[key] = found
             if known[key] == nil && isClosedForCopy(found.range, at: clock.wall) {
                 candidates.append(Transfer(id: newID(), type: found.type, range: found.range))
             }
         }
-        candidates += known.compactMap { key, transfer in renewed(transfer, stamp: stamps[key], clock: clock) }
+        candidates += known.map { key, transfer in renewed(transfer, present[key], clock: clock) }
         return candidates.filter { !halted.contains($0.type) && step(of: $0, clock: clock) != nil }
             .sorted { ($0.range.start, $0.type) < ($1.range.start, $1.type) }
     }
 
-    /// A known transfer as it stands now: planned again where hot changed since it was verified.
-    private func renewed(_ transfer: Transfer, stamp: String?, clock: PruneClock) -> Transfer {
-        guard transfer.state == .verified || transfer.state == .pruned, let stamp, stamp != transfer.stamp,
-            isClosedForCopy(transfer.range, at: clock.wall)
-        else { return transfer }
+    /// A known transfer as it stands now: planned again where hot is not as it was left.
+    private func renewed(_ transfer: Transfer, _ activity: RangeActivity?, clock: PruneClock) -> Transfer {
+        guard !isSettled(transfer, activity), isClosedForCopy(transfer.range, at: clock.wall) else { return transfer }
         var again = transfer
         again.plan()
         return again
+    }
+
+    /// Whether hot is as the proof or the prune left it.
+    ///
+    /// A writer changes the stamp. A hot that went back, as an older replica is that was promoted, may lack what was
+    /// verified, or hold again, under the old stamp, what was pruned.
+    private func isSettled(_ transfer: Transfer, _ activity: RangeActivity?) -> Bool {
+        switch transfer.state {
+        case .verified: (activity?.stamp ?? "") == (transfer.stamp ?? "")
+        case .pruned: activity.map { $0.stamp == transfer.stamp && $0.rows == 0 } ?? true
+        default: true
+        }
     }
 
     /// What a transfer needs next; nil where it rests.
@@ -146,11 +157,11 @@ package struct Planner: Sendable {
         range.end.advanced(byMicros: policy.safetyLagMicros) <= wall
     }
 
-    /// Past retention by both clocks, or asked for; never an open range, nor one that leaves with its partition.
+    /// Past retention by both clocks, or asked for; never an open range, nor one whose rows leave with its partition.
     package func isPruneDue(_ transfer: Transfer, clock: PruneClock) -> Bool {
         guard isClosedForCopy(transfer.range, at: clock.wall) else { return false }
         if transfer.prunes { return true }
-        return policy.prunes && wholePartition(of: transfer) == nil
+        return policy.prunes && (wholePartition(of: transfer) == nil || transfer.hot?.rows == 0)
             && isPastRetention(transfer.range, of: transfer.type, clock: clock)
     }
 

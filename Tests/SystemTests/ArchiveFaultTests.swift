@@ -145,30 +145,3 @@ struct ArchiveDiskTests {
         try await run.expectNothingToDo()
     }
 }
-
-extension FaultRun {
-    /// Publishes trades of the older range while an instance stores them.
-    fileprivate func publishWhileHotRuns(_ trades: Int) async throws {
-        let hot = try await start()
-        try await publish(trades)
-        try await settle()
-        #expect(await hot.stop() == .exited(0))
-    }
-
-    fileprivate func drop(_ conninfo: String) async throws {
-        let sql = "DROP DATABASE \(try await stage.database(conninfo)) WITH (FORCE)"
-        _ = try await stage.rows(PrivatePostgres.current.conninfo(), sql)
-    }
-
-    /// Copies the files of a database that nobody uses; returns the name of the copy.
-    fileprivate func backUp(_ conninfo: String) async throws -> String {
-        try await PrivatePostgres.current.freshDatabase(copying: try await stage.database(conninfo))
-    }
-
-    /// Puts a copy in the place of the database.
-    fileprivate func restore(_ backup: String, to conninfo: String) async throws {
-        let name = try await stage.database(conninfo)
-        try await drop(conninfo)
-        _ = try await stage.rows(PrivatePostgres.current.conninfo(), "ALTER DATABASE \(backup) RENAME TO \(name)")
-    }
-}
