@@ -44,7 +44,7 @@ package struct PartitionRunner<Source: ArchiveSource, Target: ArchiveTarget>: Se
             case .late: continue
             case .declined(let reason):
                 transfer.error = reason
-                try await target.record(transfer)
+                if transfer != before { try await target.record(transfer) }
                 progress(transfer, before)
                 return outcome
             }

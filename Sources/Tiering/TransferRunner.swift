@@ -158,7 +158,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         let pinned = try await source.pins().first { $0.type == type.name && $0.range.overlaps(transfer.range) }
         if let pinned {
             transfer.error = pinned.refusal
-            try await target.record(transfer)
+            if transfer != before { try await target.record(transfer) }
             return transfer
         }
         // The proof may be days old.
@@ -186,7 +186,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             transfer.stamp = nil
             return try await named(transfer, type: type)
         }
-        try await target.record(transfer)
+        if transfer != before { try await target.record(transfer) }
         return transfer
     }
 
