@@ -25,6 +25,8 @@ package struct ArchiveStatus: Sendable, Equatable {
         /// How a tier's schema differs from the catalogue; the type waits until it is mended.
         package var drift: String?
         package var errors: [String] = []
+        /// Why an attempt failed, the last of those of ranges that are to be tried again.
+        package var failure: String?
         /// Closed ranges with rows that are not verified yet, oldest first: how far the archive is behind.
         package var oldestUnverified: Timestamp?
         /// When the range was proved or scrubbed whose last proof is the oldest.
@@ -78,6 +80,7 @@ package struct ArchiveStatus: Sendable, Equatable {
             of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
             of.oldestProof = own.lazy.filter(\.isProved).compactMap(\.provedAt).min()
             of.halted = own.first { $0.state == .mismatched }.map(Self.explain)
+            of.failure = own.last { $0.state == .failed }?.error
             of.errors = own.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }
             types[name] = of
         }
@@ -95,6 +98,7 @@ package struct ArchiveStatus: Sendable, Equatable {
             of.lastVerifiedAt = [of.lastVerifiedAt, transfer.verifiedAt].compactMap(\.self).max()
         }
         if transfer.state == .mismatched { of.halted = of.halted ?? Self.explain(transfer) }
+        if transfer.state == .failed { of.failure = transfer.error }
         if let error = transfer.error { of.errors = of.errors.suffix(4) + ["\(transfer.range): \(error)"] }
         types[transfer.type] = of
     }
