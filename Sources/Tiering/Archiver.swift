@@ -327,7 +327,8 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         let detail =
             "hot pruned \(lost.type) \(lost.range) on the strength of manifest \(lost.manifest), which cold does not "
             + "hold: cold was restored from an older backup, or is another database. Nothing was moved or pruned. "
-            + "Restore the newest backup of cold, or point cold.postgres at the right database."
+            + "Restore the newest backup of cold, point cold.postgres at the right database, or take what still rests "
+            + "in hot back with `thermocline undo`."
         report(.archiveLost(detail))
         throw StoreError(.corrupt, .halt, tier: "cold", operation: "check manifests", detail: detail)
     }

@@ -84,7 +84,15 @@ struct ArchiveFaultTests {
         // The 201 that left hot rest there.
         #expect(try await run.committed() == ["none", "0", "1", "20", "1"])
         #expect(try await run.rowCounts() == ["30", "0"])
+
+        // What rests comes back: then no prune rests on what is lost, and all of it is archived again.
+        let undo = try await run.stage.run(["undo", "--type", "trade", "--from", "2026-11-18T00:00:00Z"])
+        #expect(try await undo.status() == .exited(0))
+        #expect(undo.output.contains("201 rows are back in hot, and pinned"), "\(undo.output)")
+        try await poll("all of it in cold", within: .seconds(20)) { try await run.rowCounts() == ["231", "231"] }
+        try await second.awaitHealthy("cold")
         #expect(await second.stop() == .exited(0))
+        try await run.expectExact()
     }
 
     @Test func `cold restored from between the proof and the prune goes on`() async throws {
