@@ -58,7 +58,7 @@ package struct Health: Sendable, Equatable {
             (.failed, "the last attempt failed" + (of.failure.map { ": \($0)" } ?? "")),
         ]
         let ranges = stuck.compactMap { state, meaning in
-            of.ranges[state].flatMap { count in
+            of.sums.ranges[state].flatMap { count in
                 count == 0
                     ? nil
                     : "\(type): \(state.rawValue) ranges: \(count); \(meaning); nothing of them is pruned, hot keeps "

@@ -96,8 +96,10 @@ package protocol ArchiveSource: Sendable {
     func newestEvent() async throws(StoreError) -> Timestamp?
     /// How long a small transaction takes now, from here to its COMMIT and back.
     func commitLatency() async throws(StoreError) -> Duration
-    /// Every prune hot remembers; cold must hold each manifest named here.
-    func pruneRecords() async throws(StoreError) -> [PruneRecord]
+    /// Forgets the activity of emptied ranges that is still as it is here: late rows bring their own.
+    func forget(_ emptied: [RangeActivity]) async throws(StoreError)
+    /// The prune that rests on the newest manifest; where cold holds that one it holds all before it.
+    func newestPrune() async throws(StoreError) -> PruneRecord?
     func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> Snapshot
 
     // MARK: Prune
@@ -153,7 +155,11 @@ package protocol ArchiveTarget: Sendable {
     associatedtype Copy: ColdCopy
     associatedtype Rows: RowStream
 
-    func ledger() async throws(StoreError) -> [Transfer]
+    func ledger(_ selection: LedgerSelection) async throws(StoreError) -> [Transfer]
+    /// What all of the ledger says by type, and when it changed last; nil where it did not since `time`.
+    func sums(since time: Timestamp?) async throws(StoreError) -> (of: [String: LedgerSums], at: Timestamp)?
+    /// By type: when the range was proved or scrubbed whose last proof is the oldest.
+    func oldestProofs(of types: [RecordType]) async throws(StoreError) -> [String: Timestamp]
     /// Writes the ledger row alone; what an operator asked for (`request`, `prunes`) stays as the ledger has it.
     func record(_ transfer: Transfer) async throws(StoreError)
     /// Counts a failed attempt and its error, whatever state the ledger has: an unknown COMMIT may have succeeded.

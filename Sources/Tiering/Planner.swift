@@ -85,6 +85,36 @@ package struct Planner: Sendable {
 
     package enum Step: Sendable, Equatable { case copy, verify, prune }
 
+    /// What of the ledger says what is to be done.
+    package func selection(_ activity: [RangeActivity], _ types: [RecordType], clock: PruneClock) -> LedgerSelection {
+        let before = types.compactMap { type in expiryLimit(of: type.name, clock: clock).map { (type.name, $0) } }
+        return LedgerSelection(
+            touched: Dictionary(grouping: activity, by: \.type).mapValues { Set($0.map(\.range.start)) },
+            before: Dictionary(before) { $1 }
+        )
+    }
+
+    /// What of the ledger says what cold must hold of partitions that rest.
+    package func selection(_ resting: [Resting]) -> LedgerSelection {
+        var selection = LedgerSelection(touched: [:])
+        for resting in resting {
+            let width = resting.proofs.first.map { $0.range.end.micros - $0.range.start.micros } ?? policy.rangeMicros
+            let first = TimeRange(containing: resting.range.start, width: width).start.micros
+            let starts = stride(from: first, to: resting.range.end.micros, by: Int(width)).map(Timestamp.init(micros:))
+            selection.touched[resting.type, default: []].formUnion(starts + [resting.range.start])
+        }
+        return selection
+    }
+
+    /// What hot holds nothing of any more and the ledger has settled; not more than a statement should take at once.
+    package func emptied(_ activity: [RangeActivity], _ ledger: [Transfer]) -> [RangeActivity] {
+        let settled = ledger.filter { $0.state == .pruned || $0.state == .expired }
+        let stamps = Dictionary(settled.map { (HotPartition(type: $0.type, range: $0.range), $0.stamp) }) { $1 }
+        return activity.filter { found in
+            found.rows == 0 && stamps[HotPartition(type: found.type, range: found.range)] == found.stamp
+        }.prefix(5_000).map(\.self)
+    }
+
     /// The transfers that have something to do, oldest range first; a type with a mismatched range has none.
     package func plan(
         activity: [RangeActivity],

@@ -149,7 +149,10 @@ extension FaultRun {
             try await stage.rows(stage.hot, "SELECT * FROM thermocline_store.prune_log ORDER BY manifest"),
             try await stage.rows(
                 stage.hot,
-                "SELECT type, bucket, writer, rows, stamp FROM thermocline_store.range_activity ORDER BY 1, 2, 3"
+                """
+                SELECT type, bucket, sum(rows), string_agg(stamp::text, ' ' ORDER BY writer)
+                FROM thermocline_store.range_activity GROUP BY 1, 2 HAVING sum(rows) <> 0 ORDER BY 1, 2
+                """
             ),
         ]
     }
