@@ -158,7 +158,7 @@ package struct PostgresSource: ArchiveSource {
             try await connection.beginCopyOut(HotSQL.deleteRange(type, range))
         }
         var deleted = BucketSums(type: type, bucketMicros: settings.bucketMicros)
-        while let chunk = try await next(operation) { try deleted.add(chunk, tier: "hot", operation) }
+        while let chunk = try await next(operation) { try deleted.add(chunk, tier: "hot") }
         guard deleted.summary == verified else {
             // An earlier prune of ours may have been committing while this one waited for its rows.
             let (logged, now) = try await at("hot", operation) { () throws(PostgresError) in

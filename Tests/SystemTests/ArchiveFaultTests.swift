@@ -4,14 +4,7 @@ import TestSupport
 import Testing
 
 /// Connections, disks and databases that fail under the archiver: it waits, says why, and goes on by itself.
-@Suite(
-    .serialized,
-    .slow,
-    .privatePostgres(.init(listensOnTCP: true)),
-    .privateNATS,
-    .filledHot,
-    .timeLimit(.minutes(5))
-)
+@Suite(.serialized, .slow, .filledHot, .timeLimit(.minutes(5)))
 struct ArchiveFaultTests {
     private static let cut: [ArchiveStep] = [
         .snapshotHalfRead, .copyHalfSent, .copyCommitted, .readBack, .manifestCommitted, .restCommitted, .dropCommitted,
@@ -118,8 +111,6 @@ struct ArchiveFaultTests {
 @Suite(
     .serialized,
     .slow,
-    .privatePostgres(.init(listensOnTCP: true)),
-    .privateNATS,
     .filledHot,
     .timeLimit(.minutes(2)),
     .enabled("needs the right to mount a small disk") { await SmallDisk.isPermitted() }

@@ -5,14 +5,7 @@ import TestSupport
 import Testing
 
 /// Two archivers: one holds the lease, and one that has lost it without knowing neither copies nor prunes.
-@Suite(
-    .serialized,
-    .slow,
-    .privatePostgres(.init(listensOnTCP: true)),
-    .privateNATS,
-    .filledHot,
-    .timeLimit(.minutes(5))
-)
+@Suite(.serialized, .slow, .filledHot, .timeLimit(.minutes(5)))
 struct ArchiveRivalTests {
     @Test(arguments: [ArchiveStep.snapshotHalfRead, .copyHalfSent, .manifestAdded, .rests, .dropped, .deleted])
     func `a holder stopped past its lease changes nothing once another one took over`(_ step: ArchiveStep) async throws

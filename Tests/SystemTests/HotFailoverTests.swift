@@ -4,14 +4,7 @@ import Testing
 
 /// Hot goes back to what it was, as an older replica is that was promoted: what left it is there again, what came since
 /// is not.
-@Suite(
-    .serialized,
-    .slow,
-    .privatePostgres(.init(listensOnTCP: true)),
-    .privateNATS,
-    .filledHot,
-    .timeLimit(.minutes(5))
-)
+@Suite(.serialized, .slow, .filledHot, .timeLimit(.minutes(5)))
 struct HotFailoverTests {
     @Test(arguments: [false, true])
     func `rows that were pruned and are in hot again are proved and pruned again`(_ deletes: Bool) async throws {

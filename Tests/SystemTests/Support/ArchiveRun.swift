@@ -4,16 +4,21 @@ import PrivateServers
 import TestSupport
 import Testing
 
-/// Gives a suite a hot tier that waits for the archiver, of which each test takes a copy by `FaultRun.archiving`.
-///
-/// It stands after the traits that bring the servers.
+/// Gives a suite private servers, and a hot tier that waits for the archiver, of which each test takes a copy by
+/// `FaultRun.archiving`.
 struct FilledHotTrait: SuiteTrait, TestScoping {
     func provideScope(
         for test: Test,
         testCase: Test.Case?,
         performing body: @concurrent @Sendable () async throws -> Void
     ) async throws {
-        try await FaultRun.$filled.withValue(try await FaultRun.fill()) { try await body() }
+        let postgres: PrivatePostgresTrait = .privatePostgres(.init(listensOnTCP: true))
+        let nats: PrivateNATSTrait = .privateNATS
+        try await postgres.provideScope(for: test, testCase: testCase) {
+            try await nats.provideScope(for: test, testCase: testCase) {
+                try await FaultRun.$filled.withValue(try await FaultRun.fill()) { try await body() }
+            }
+        }
     }
 }
 
