@@ -60,7 +60,8 @@ struct ArchiveFaultTests {
 
     // MARK: Backups
 
-    @Test func `cold restored from before a copy is lost: nothing moves, what rests is kept`() async throws {
+    @Test
+    func `cold restored from before a copy is lost: nothing moves, and undo brings back what rests`() async throws {
         let run = try await FaultRun.archiving(["archive.undo=1d"])
         let backup = try await run.backUp(run.stage.cold)
         let first = try await run.startCold()
