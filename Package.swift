@@ -12,6 +12,8 @@ let strict: [SwiftSetting] = [
 ]
 /// Pure targets: an unmarked unsafe construct is an error, and the tidy test forbids the mark.
 let pure = strict + [.strictMemorySafety()]
+/// Of the logic, which tests run millions of times: without optimization they take three times as long.
+let fast: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let package = Package(
     name: "thermocline",
@@ -26,10 +28,14 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // The product's logic.
-        .target(name: "Records", swiftSettings: pure),
-        .target(name: "Digest", dependencies: ["Records", "CXXHash", "COpenSSL"], swiftSettings: strict),
-        .target(name: "Tiering", dependencies: ["Records", "Digest", "Platform"], swiftSettings: pure),
-        .target(name: "Simulation", dependencies: ["Records", "Digest", "Platform", "Tiering"], swiftSettings: pure),
+        .target(name: "Records", swiftSettings: pure + fast),
+        .target(name: "Digest", dependencies: ["Records", "CXXHash", "COpenSSL"], swiftSettings: strict + fast),
+        .target(name: "Tiering", dependencies: ["Records", "Digest", "Platform"], swiftSettings: pure + fast),
+        .target(
+            name: "Simulation",
+            dependencies: ["Records", "Digest", "Platform", "Tiering"],
+            swiftSettings: pure + fast
+        ),
 
         // The world outside, wrapped.
         .target(name: "Platform", swiftSettings: strict),

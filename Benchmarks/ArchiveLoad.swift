@@ -10,7 +10,7 @@ struct ArchiveLoad: Sendable {
     let start: Timestamp
     let days: Int64
 
-    private static let dayMicros: Int64 = 86_400_000_000
+    static let dayMicros: Int64 = 86_400_000_000
     /// Rows that one statement makes.
     private static let step = 500_000
 

@@ -26,11 +26,14 @@ struct ArchiveRounds: Sendable {
             try await servers.withDatabase { hot in
                 try await load.fill(hot.connection)
                 for number in 1...options.archiveRounds {
-                    try await round(
-                        ArchiveRun(servers: servers, hot: hot, cold: cold, load: load, options: options),
-                        number,
-                        &figures
+                    let run = ArchiveRun(
+                        servers: servers,
+                        hot: hot,
+                        cold: cold,
+                        load: load,
+                        options: options
                     )
+                    try await round(run, number, &figures)
                 }
             }
         }
@@ -44,7 +47,10 @@ struct ArchiveRounds: Sendable {
         figures.add(ceiling.rowsPerSecond, Self.name, "psql", .rowRate)
         figures.add(ceiling.serverSeconds, Self.name, "psql", .serverCPU)
         say("\(title): psql \(ceiling.rowsPerSecond.fixed(0)) rows/s in \(ceiling.seconds.fixed(1)) s")
-        let own = try await run.archive()
+        let isLast = number == options.archiveRounds
+        let (own, way) = try await run.archive { cold, seconds in
+            isLast ? try await ArchiveReturn(run: run, cold: cold).run(archivedIn: seconds) : nil
+        }
         figures.add(own.rowsPerSecond, Self.name, "thermocline", .rowRate)
         figures.add(own.serverSeconds, Self.name, "thermocline", .serverCPU)
         figures.add(own.clientSeconds, Self.name, "thermocline", .clientCPU)
@@ -59,6 +65,11 @@ struct ArchiveRounds: Sendable {
             "\(title): CPU a million rows: client \(own.clientSeconds.brief) s, servers "
                 + "\(own.serverSeconds.brief) s, for psql \(ceiling.serverSeconds.brief) s"
         )
+        guard let way else { return }
+        figures.add(way.lockedMillis, Self.name, "prune", .lock)
+        figures.add(way.restoredRows, Self.name, "restore", .rowRate)
+        figures.add(way.restoredRows / ceiling.rowsPerSecond, Self.name, "restore", .rateRatio)
+        say("archive: \(way)")
     }
 }
 
@@ -79,7 +90,7 @@ struct ArchiveRun: Sendable {
     let load: ArchiveLoad
     let options: BenchOptions
 
-    private var rows: Int { ArchiveSeed.types.reduce(0) { $0 + load.rows(of: $1) } }
+    var rows: Int { ArchiveSeed.types.reduce(0) { $0 + load.rows(of: $1) } }
 
     /// `psql COPY TO | psql COPY FROM`, binary, one type after the other.
     func copy() async throws -> ArchiveCost {
@@ -113,8 +124,11 @@ struct ArchiveRun: Sendable {
         guard copied == load.rows(of: type) else { throw BenchError("psql copied \(copied) rows of \(type.name)") }
     }
 
-    /// The real binary in its cold role, from its start until the ledger calls every range verified.
-    func archive() async throws -> ArchiveCost {
+    /// The real binary in its cold role, from its start until the ledger calls every range verified; `then` has the
+    /// databases as they are afterwards, and the time that it took, in seconds.
+    func archive<R: Sendable>(
+        then: (BenchDatabase, Double) async throws -> R
+    ) async throws -> (ArchiveCost, R) {
         _ = try await hot.connection.executeScript(
             """
             UPDATE thermocline_store.archive_fence SET token = 0;
@@ -126,28 +140,43 @@ struct ArchiveRun: Sendable {
             "SELECT count(DISTINCT (type, bucket)) FROM thermocline_store.range_activity WHERE type IN (\(hours))"
         )
         return try await withCold { database in
-            let log = "\(servers.directory.path)/cold-\(RandomID.hex(digits: 16))"
-            return try await measure { () async throws -> (Double, Int) in
-                let environment = [
-                    "THERMOCLINE_HOT_POSTGRES": hot.conninfo, "THERMOCLINE_COLD_POSTGRES": database.conninfo,
-                    "THERMOCLINE_COLD_LISTEN": "127.0.0.1:0", "THERMOCLINE_ARCHIVE_PRUNE": "false",
-                ]
-                let process = try await ChildProcess(
-                    options.thermocline,
-                    ["cold"],
-                    environment: environment,
-                    logFile: log
-                )
-                let result = await Result {
+            let cost = try await measure { () async throws -> (Double, Int) in
+                try await withService(on: database, ["THERMOCLINE_ARCHIVE_PRUNE": "false"]) { process, log in
                     try await awaitVerified(Int(ranges), database, process, log)
                     return (
-                        ProcessFigures.cpuSeconds(ofTree: process.pid), ProcessFigures.peakResidentBytes(process.pid)
+                        ProcessFigures.cpuSeconds(ofTree: process.pid),
+                        ProcessFigures.peakResidentBytes(process.pid)
                     )
                 }
-                await process.stop(grace: .seconds(40))
-                return try result.get()
             }
+            return (cost, try await then(database, cost.seconds))
         }
+    }
+
+    /// What a process of ours is told of where the tiers are.
+    func environment(_ database: BenchDatabase) -> [String: String] {
+        [
+            "THERMOCLINE_HOT_POSTGRES": hot.conninfo, "THERMOCLINE_COLD_POSTGRES": database.conninfo,
+            "THERMOCLINE_COLD_LISTEN": "127.0.0.1:0",
+        ]
+    }
+
+    /// The binary in its cold role, while `body` waits for what it does.
+    func withService<R: Sendable>(
+        on database: BenchDatabase,
+        _ settings: [String: String],
+        _ body: (_ process: ChildProcess, _ log: String) async throws -> R
+    ) async throws -> R {
+        let log = "\(servers.directory.path)/cold-\(RandomID.hex(digits: 16))"
+        let process = try await ChildProcess(
+            options.thermocline,
+            ["cold"],
+            environment: environment(database).merging(settings) { $1 },
+            logFile: log
+        )
+        let result = await Result { try await body(process, log) }
+        await process.stop(grace: .seconds(40))
+        return try result.get()
     }
 
     private func awaitVerified(

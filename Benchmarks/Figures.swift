@@ -29,6 +29,7 @@ struct Figures: Sendable {
         case recovery = "recovery_seconds"
         case rowRate = "rows_per_second"
         case serverCPU = "server_cpu_seconds_per_million"
+        case lock = "longest_lock_milliseconds"
     }
 
     private(set) var keys: [Key] = []

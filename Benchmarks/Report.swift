@@ -95,9 +95,11 @@ struct Report: Sendable {
     }
 
     private var archive: Table? {
-        let rows = [("psql", "psql COPY TO | psql COPY FROM"), ("thermocline", "Thermocline, proved")].compactMap {
-            subject,
-            title -> [String]? in
+        let subjects = [
+            ("psql", "psql COPY TO | psql COPY FROM"), ("thermocline", "Thermocline, proved"),
+            ("restore", "restore of a day, proved"),
+        ]
+        let rows = subjects.compactMap { subject, title -> [String]? in
             guard let rate = figures.median(ArchiveRounds.name, subject, .rowRate) else { return nil }
             func cell(_ metric: Figures.Metric, _ text: (Double) -> String) -> String {
                 figures.median(ArchiveRounds.name, subject, metric).map(text) ?? "-"

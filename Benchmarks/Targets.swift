@@ -9,6 +9,8 @@ struct Target: Sendable {
     /// All targets, with what `figures` says of them.
     static func all(_ figures: Figures) -> [Target] {
         let all = "thermocline all"
+        let archived = figures.median("archive", "thermocline", .rowRate)
+        let restored = figures.median("archive", "restore", .rowRate)
         return [
             Target(
                 "trades, ack all: share of the machine's bound",
@@ -52,6 +54,14 @@ struct Target: Sendable {
             Target("archive: resident", figures.median("archive", "thermocline", .resident), atMost: 96 * 1_048_576) {
                 "\(($0 / 1_048_576).fixed(0)) MiB"
             },
+            Target("archive: lock of a day's prune", figures.median("archive", "prune", .lock), atMost: 100) {
+                "\($0.fixed(0)) ms"
+            },
+            Target(
+                "restore of a day, proved: rows/s v. archiving them",
+                archived.flatMap { archived in restored.map { $0 / archived } },
+                atLeast: 1
+            ) { $0.ratio },
         ]
     }
 

@@ -16,9 +16,13 @@ struct KillStepFaultTests {
         if !step.isOpening { run.hold(at: step) }
         let before = try #require(await run.position())
         try await run.publish(200)
+        try await run.awaitHeld()
+        // A slow publisher's first messages may be a batch of their own, stored before the one that is held.
+        let held = try #require(await run.position())
         try await run.killHeld(first)
         // It was killed where this says: only a COMMIT moves the position.
-        #expect((try #require(await run.position()) > before) == (step >= .commitSent))
+        let after = try #require(await run.position())
+        #expect(step < .commitSent ? after == held : after > before)
 
         let second = try await run.start()
         // Far less than ingest.takeover, 15 s, and than ack_wait, 30 s: neither is what the rest waits for.
