@@ -125,8 +125,11 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         }
         var transfer = transfer
         transfer.compared(proof, at: now())
-        if transfer.state != .mismatched { return try await target.recordVerified(transfer, type: type) }
-        return try await named(transfer, type: type)
+        if transfer.state == .mismatched { return try await named(transfer, type: type) }
+        guard transfer.isProved else { return try await target.recordVerified(transfer, type: type) }
+        // Nothing was copied since: its manifest stands, on the strength of which hot may have been pruned meanwhile.
+        try await target.record(transfer)
+        return transfer
     }
 
     /// Records a mismatch, then finds which rows it is and records those too.
