@@ -5,7 +5,7 @@ enum ColdSQL {
     static func schema(_ types: [RecordType], bucketMicros: Int64) -> [String] {
         TierSQL.base(tier: "cold", bucketMicros: bucketMicros)
             + types.flatMap { TierSQL.recordTable($0, isKeyed: true) }
-            + types.map(conflictTable) + ledger
+            + types.map(conflictTable) + ledger + ledgerIndexes
     }
 
     /// Late rows whose key cold holds with other content: whole and typed, counted as held by cold.

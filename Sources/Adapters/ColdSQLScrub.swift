@@ -3,14 +3,9 @@ import Records
 /// What reading cold again needs of its tables.
 extension ColdSQL {
     /// `Transfer.isProved` in SQL: what a range in cold must be is known.
-    private static let isProved = """
+    static let isProved = """
         filter = '' AND state IN ('planned', 'verified', 'pruned', 'unaccounted', 'failed') AND manifest IS NOT NULL
             AND cold_digest IS NOT NULL AND staging IS NULL
-        """
-    /// $1 = types.
-    static let oldestProved = """
-        \(readTransfers) WHERE type = ANY ($1::text[]) AND \(isProved)
-        ORDER BY greatest(verified_at, scrubbed_at) NULLS FIRST, range_start LIMIT 1
         """
     static let readProved = "\(readTransfers) WHERE type = $1 AND range_start = $2 AND range_end = $3 AND \(isProved)"
     /// $4 = the manifest that was compared with, $5 = mismatched or the state it had, $6 = error.

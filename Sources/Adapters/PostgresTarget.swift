@@ -11,6 +11,7 @@ package struct PostgresTarget: ArchiveTarget {
 
     var connection: PostgresConnection { session.connection }
 
+    /// All of it, settled or not.
     package func ledger() async throws(StoreError) -> [Transfer] {
         let found = try await session.transaction("read the ledger") { connection throws(PostgresError) in
             try await connection.execute(ColdSQL.readLedger)

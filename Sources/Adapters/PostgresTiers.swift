@@ -151,29 +151,15 @@ package struct PostgresTiers: ArchiveTiers {
 
     /// Ends the sessions of earlier tokens, waits until they are gone, then writes the token.
     private func raiseFence(_ token: Int64, on connection: PostgresConnection, of tier: Tier) async throws(StoreError) {
-        let deadline = ContinuousClock.now + .seconds(10)
         let operation = "take the archive over"
-        _ = try await at(tier.rawValue, operation) { () throws(PostgresError) in
-            try await connection.execute(TierSQL.terminateEarlierSessions, ["\(token)"])
-        }
-        while true {
-            let left = try await at(tier.rawValue, operation) { () throws(PostgresError) in
-                try await connection.execute(TierSQL.countEarlierSessions, ["\(token)"]).scalar
-            }
-            if left == "0" { break }
-            guard ContinuousClock.now < deadline else {
-                throw StoreError(
-                    .timeout,
-                    .retry,
-                    tier: tier.rawValue,
-                    operation: operation,
-                    detail: "an earlier archiver's session did not end within 10 s of being terminated"
-                )
-            }
-            do { try await Task.sleep(for: .milliseconds(20)) } catch {
-                throw StoreError(.timeout, .retry, tier: tier.rawValue, operation: operation, detail: "cancelled")
-            }
-        }
+        try await connection.endSessions(
+            TierSQL.terminateEarlierSessions,
+            count: TierSQL.countEarlierSessions,
+            ["\(token)"],
+            whose: "an earlier archiver's",
+            of: tier,
+            to: operation
+        )
         var found = token
         do throws(StoreError) {
             try await at(tier.rawValue, operation) { () throws(PostgresError) in

@@ -113,7 +113,7 @@ struct Restore {
         var sums = BucketSums(type: type, bucketMicros: bucketMicros)
         try await rows.forEach { chunk throws(StoreError) in
             try await at("hot", operation) { () throws(PostgresError) in try await hot.writeCopy(chunk) }
-            try sums.add(chunk, tier: "cold", operation)
+            try sums.add(chunk, tier: "cold")
         }
         _ = try await at("hot", operation) { () throws(PostgresError) in try await hot.endCopyIn() }
         return sums.buckets

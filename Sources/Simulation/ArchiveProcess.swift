@@ -38,7 +38,7 @@ actor ArchiveProcess {
         )
     }
 
-    private static func report(_ event: ArchiveEvent, by name: String, to trace: Trace) {
+    static func report(_ event: ArchiveEvent, by name: String, to trace: Trace) {
         switch event {
         case .moved(let transfer, let from):
             trace.count(transfer.filter == nil ? "\(transfer.state)" : "part \(transfer.state)")

@@ -296,8 +296,11 @@ package actor ColdDatabase {
         do { return try readers[type]?.rows(bytes).first } catch { return nil }
     }
 
+    var isDamaged: Bool { !damage.isEmpty }
+
     /// Puts everything back as it was before the damage.
     package func mend() {
+        if halted?.state == .mismatched { halted = nil }
         for (type, row, instead) in damage {
             if let instead { tables[type]?.remove(instead) }
             _ = tables[type]?.insert(row)

@@ -31,8 +31,12 @@ package struct MemorySource: ArchiveSource {
         try await run("measure the commit latency") { await database.commitLatency }
     }
 
-    package func pruneRecords() async throws(StoreError) -> [PruneRecord] {
-        try await run("read the prune log") { await database.prunes.map(\.record) }
+    package func forget(_ emptied: [RangeActivity]) async throws(StoreError) {
+        try await run("forget activity") { await database.forget(emptied) }
+    }
+
+    package func newestPrune() async throws(StoreError) -> PruneRecord? {
+        try await run("read the prune log") { await database.prunes.map(\.record).max { $0.manifest < $1.manifest } }
     }
 
     package func openSnapshot(
@@ -100,6 +104,14 @@ extension HotDatabase {
         return ranges.compactMap { key, buckets in
             let (stamp, rows) = sum(buckets)
             return stamp.map { RangeActivity(type: key.type, range: key.range, stamp: $0, rows: rows) }
+        }
+    }
+
+    func forget(_ emptied: [RangeActivity]) {
+        for found in emptied where stamp(of: found.type, in: found.range) == (found.stamp, 0) {
+            for bucket in activity.keys where bucket.type == found.type && found.range.contains(bucket.start) {
+                activity[bucket] = nil
+            }
         }
     }
 

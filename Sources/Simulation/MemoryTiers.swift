@@ -115,8 +115,20 @@ package struct MemoryTarget: ArchiveTarget {
         }
     }
 
-    package func ledger() async throws(StoreError) -> [Transfer] {
-        try await run("read ledger") { await database.ledger }
+    package func ledger(_ selection: LedgerSelection) async throws(StoreError) -> [Transfer] {
+        try await run("read ledger") { await database.ledger.filter(selection.contains) }
+    }
+
+    package func sums(since time: Timestamp?) async throws(StoreError) -> (of: [String: LedgerSums], at: Timestamp)? {
+        try await run("read sums") { (LedgerSums.of(await database.ledger + database.parts), database.clock.timestamp) }
+    }
+
+    package func oldestProofs(of types: [RecordType]) async throws(StoreError) -> [String: Timestamp] {
+        let proved = try await run("read the oldest proofs") { await database.ledger.filter(\.isProved) }
+        return proved.reduce(into: [:]) { oldest, transfer in
+            guard let at = transfer.provedAt else { return }
+            oldest[transfer.type] = min(oldest[transfer.type] ?? at, at)
+        }
     }
 
     package func openParts() async throws(StoreError) -> [Transfer] {

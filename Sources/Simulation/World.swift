@@ -137,7 +137,7 @@ package actor World {
         for number in 0..<steps {
             trace.beginStep()
             trace.add("step \(number) at \(clock.timestamp.micros)")
-            await step()
+            try await step()
             try await check()
         }
     }
@@ -203,7 +203,7 @@ package actor World {
         do throws(Invariants.Violation) { try await check() } catch { failure = failure ?? error }
     }
 
-    private func step() async {
+    private func step() async throws(Invariants.Violation) {
         switch draw(200) {
         case 0..<24: await publish(1 + draw(3))
         case 24..<140: await laneStep()
@@ -214,6 +214,7 @@ package actor World {
         case 188..<192: await trouble()
         case 192..<195: if draw(2) == 0 { await request() } else { await requestPart() }
         case 195: await pin()
+        case 196: try await scrub()
         default: break
         }
     }
@@ -346,6 +347,8 @@ package actor World {
 
     func check() async throws(Invariants.Violation) {
         if let failure { throw failure }
+        // What is found then is looked for by who did the damage; what changes meanwhile is judged after it.
+        if await cold.isDamaged { return }
         let changed = await hot.takeChanges().union(await cold.takeChanges())
         for type in changed.sorted() {
             let evidence = await evidence(of: type)

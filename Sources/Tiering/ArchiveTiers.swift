@@ -97,8 +97,10 @@ package protocol ArchiveSource: Sendable {
     func newestEvent() async throws(StoreError) -> Timestamp?
     /// How long a small transaction takes now, from here to its COMMIT and back.
     func commitLatency() async throws(StoreError) -> Duration
-    /// Every prune hot remembers; cold must hold each manifest named here.
-    func pruneRecords() async throws(StoreError) -> [PruneRecord]
+    /// Forgets the activity of emptied ranges that is still as it is here: late rows bring their own.
+    func forget(_ emptied: [RangeActivity]) async throws(StoreError)
+    /// The prune that rests on the newest manifest; where cold holds that one it holds all before it.
+    func newestPrune() async throws(StoreError) -> PruneRecord?
     /// The rows of a range, or those of them that a filter lets through.
     func openSnapshot(
         of type: RecordType,
@@ -162,10 +164,14 @@ package protocol ArchiveTarget: Sendable {
     associatedtype Copy: ColdCopy
     associatedtype Rows: RowStream
 
-    /// The transfers of whole ranges.
-    func ledger() async throws(StoreError) -> [Transfer]
+    /// The transfers of whole ranges that a selection names.
+    func ledger(_ selection: LedgerSelection) async throws(StoreError) -> [Transfer]
     /// Those of parts of ranges that are not verified.
     func openParts() async throws(StoreError) -> [Transfer]
+    /// What all of the ledger says by type, and when it changed last; nil where it did not since `time`.
+    func sums(since time: Timestamp?) async throws(StoreError) -> (of: [String: LedgerSums], at: Timestamp)?
+    /// By type: when the range was proved or scrubbed whose last proof is the oldest.
+    func oldestProofs(of types: [RecordType]) async throws(StoreError) -> [String: Timestamp]
     /// Writes the ledger row alone; what an operator asked for (`request`, `prunes`) stays as the ledger has it.
     func record(_ transfer: Transfer) async throws(StoreError)
     /// Counts a failed attempt and its error, whatever state the ledger has: an unknown COMMIT may have succeeded.

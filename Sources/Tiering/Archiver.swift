@@ -172,13 +172,16 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         isStopping: @escaping @Sendable () -> Bool
     ) async throws(StoreError) -> Work {
         try await checkManifests(sessions)
-        let ledger = try await sessions.target.ledger()
-        let parts = try await sessions.target.openParts()
-        let names = types.map(\.name)
+        let parts = try await sessions.target.openParts().filter(isOurs)
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
-        let drift = try await sessions.source.drift(of: types) + (try await sessions.target.drift(of: types))
         let clock = PruneClock(wall: now(), newestEvent: newest)
+        let ledger = try await sessions.target.ledger(planner.selection(activity, parts, types, clock: clock))
+            .filter(isOurs)
+        let emptied = planner.emptied(activity, ledger)
+        if !emptied.isEmpty { try await sessions.source.forget(emptied) }
+        try await count(ledger + parts, sessions.target)
+        let drift = try await sessions.source.drift(of: types) + (try await sessions.target.drift(of: types))
         let due = planner.plan(activity: activity, ledger: ledger, parts: parts, clock: clock, newID: newID)
         let late = planner.late(activity, ledger)
         try await Expiry(source: sessions.source, target: sessions.target, types: types).tell(late)
@@ -191,8 +194,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         ).filter { due in !drift.contains { $0.type == due.partition.type } }
         let rests = try await !sessions.source.resting(for: planner.policy.undo).isEmpty
         board.update {
-            $0.count(ledger, parts, types: names)
-            for name in names {
+            for name in types.map(\.name) {
                 let waiting = due.filter { $0.type == name && $0.filter == nil && $0.state != .verified }
                 $0.types[name]?.oldestUnverified = waiting.map(\.range.start).min()
                 $0.types[name]?.rowsLate = late.reduce(0) { $0 + ($1.0.type == name ? $1.rows : 0) }
@@ -209,6 +211,18 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             expiring: planner.expiring(ledger, parts: parts, clock: clock),
             isStopping: isStopping
         )
+    }
+
+    /// Of a type that is not moved hot was not asked what it holds.
+    private func isOurs(_ transfer: Transfer) -> Bool { types.contains { $0.name == transfer.type } }
+
+    private func count(_ ledger: [Transfer], _ target: Tiers.Target) async throws(StoreError) {
+        let sums = try await target.sums(since: board.current.countedAt)
+        let proofs = try await target.oldestProofs(of: types)
+        board.update {
+            $0.count(ledger, sums?.of, oldestProofs: proofs, types: types.map(\.name))
+            $0.countedAt = sums?.at ?? $0.countedAt
+        }
     }
 
     /// Carries what waits, as many transfers at once as are allowed; the first that finds a tier away ends the others.
@@ -340,13 +354,14 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
 
     /// Refuses to work over a cold tier that lacks proofs on whose strength hot was pruned.
     private func checkManifests(_ sessions: Sessions) async throws(StoreError) {
-        let pruned = try await sessions.source.pruneRecords()
-        let held = try await sessions.target.manifests(pruned.map(\.manifest))
-        guard let lost = pruned.first(where: { held[$0.manifest] != $0.sha256 }) else { return }
+        guard let lost = try await sessions.source.newestPrune(),
+            try await sessions.target.manifests([lost.manifest])[lost.manifest] != lost.sha256
+        else { return }
         let detail =
             "hot pruned \(lost.type) \(lost.range) on the strength of manifest \(lost.manifest), which cold does not "
             + "hold: cold was restored from an older backup, or is another database. Nothing was moved or pruned. "
-            + "Restore the newest backup of cold, or point cold.postgres at the right database."
+            + "Restore the newest backup of cold, point cold.postgres at the right database, or take what still rests "
+            + "in hot back with `thermocline undo`."
         report(.archiveLost(detail))
         throw StoreError(.corrupt, .halt, tier: "cold", operation: "check manifests", detail: detail)
     }

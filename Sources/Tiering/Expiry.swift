@@ -27,10 +27,16 @@ extension Planner {
     }
 
     func isExpiryDue(_ transfer: Transfer, clock: PruneClock) -> Bool {
-        guard transfer.state == .pruned, transfer.manifest != nil, let newest = clock.newestEvent,
-            let retention = policy.coldRetentionByType[transfer.type] ?? policy.coldRetentionMicros
-        else { return false }
-        return transfer.range.end.advanced(byMicros: retention) <= min(clock.wall, newest)
+        guard transfer.state == .pruned, transfer.manifest != nil else { return false }
+        return expiryLimit(of: transfer.type, clock: clock).map { transfer.range.end <= $0 } ?? false
+    }
+
+    /// Which ranges cold's retention is over for: those that end by this.
+    func expiryLimit(of type: String, clock: PruneClock) -> Timestamp? {
+        guard let newest = clock.newestEvent,
+            let retention = policy.coldRetentionByType[type] ?? policy.coldRetentionMicros
+        else { return nil }
+        return min(clock.wall, newest).advanced(byMicros: -retention)
     }
 
     /// Rows that came into ranges after cold let them go: they rest in hot until an operator asks for the range.

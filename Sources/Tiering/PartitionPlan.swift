@@ -67,6 +67,8 @@ extension Planner {
             }
             return verdict
         }
+        // Gone, though no answer was lost: hot itself lost it.
+        .filter { $0.keeps != nil || !$0.due.transfers.isEmpty || existing.contains($0.due.partition) }
     }
 
     /// Takes in the ranges of a partition, or finds the one that keeps it.

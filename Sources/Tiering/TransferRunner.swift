@@ -125,8 +125,11 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         }
         var transfer = transfer
         transfer.compared(proof, at: now())
-        if transfer.state != .mismatched { return try await target.recordVerified(transfer, type: type) }
-        return try await named(transfer, type: type)
+        if transfer.state == .mismatched { return try await named(transfer, type: type) }
+        guard transfer.isProved else { return try await target.recordVerified(transfer, type: type) }
+        // Nothing was copied since: its manifest stands, on the strength of which hot may have been pruned meanwhile.
+        try await target.record(transfer)
+        return transfer
     }
 
     /// Records a mismatch, then finds which rows it is and records those too.
@@ -158,7 +161,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         let pinned = try await source.pins().first { $0.type == type.name && $0.range.overlaps(transfer.range) }
         if let pinned {
             transfer.error = pinned.refusal
-            try await target.record(transfer)
+            if transfer != before { try await target.record(transfer) }
             return transfer
         }
         // The proof may be days old.
@@ -186,7 +189,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             transfer.stamp = nil
             return try await named(transfer, type: type)
         }
-        try await target.record(transfer)
+        if transfer != before { try await target.record(transfer) }
         return transfer
     }
 

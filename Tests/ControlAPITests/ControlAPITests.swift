@@ -111,6 +111,31 @@ import Tiering
         #expect(stats.text.contains(#""drift": "the cold schema has drifted""#))
     }
 
+    @Test func `ranges that fail are told with why, what is not affected and what to do`() throws {
+        var status = ArchiveStatus()
+        status.state = .archiving
+        var failed = Transfer(
+            id: "t",
+            type: "trade",
+            range: TimeRange(start: Timestamp(micros: 0), end: Timestamp(micros: 1))
+        )
+        failed.failed("53100: could not extend file; a disk of cold is full: make room there")
+        status.count([failed], LedgerSums.of([failed]), types: ["trade"])
+        func health() throws -> String {
+            try #require(answer(cold(status: status).reply(to: request("GET", "/health")))).text
+        }
+        for words in [#""status": "degraded""#, "trade: failed ranges: 1", "make room there", "hot keeps their rows"] {
+            let text = try health()
+            #expect(text.contains(words), "\(text)")
+        }
+        status.count([], [:], types: ["trade"])
+        failed.failed("53100: again")
+        status.moved(failed, from: nil)
+        #expect(try health().contains("the last attempt failed: 53100: again"))
+        status.count([], [:], types: ["trade"])
+        #expect(try health().contains(#""status": "healthy""#))
+    }
+
     @Test func `a lane that reads and commits nothing is not called healthy`() {
         var lane = LaneStatus(type: "trade", source: SourceID(stream: "T", filter: ">"), patienceMicros: 15_000_000)
         lane.state = .reading

@@ -7,14 +7,7 @@ import Testing
 import Tiering
 
 /// `kill -9` of the archiver at the steps that only a part of a range has.
-@Suite(
-    .serialized,
-    .slow,
-    .privatePostgres(.init(listensOnTCP: true)),
-    .privateNATS,
-    .filledHot(recent: 20),
-    .timeLimit(.minutes(3))
-)
+@Suite(.serialized, .slow, .filledHot(recent: 20), .timeLimit(.minutes(3)))
 struct ArchivePartKillTests {
     enum Step: String, CaseIterable, CustomTestStringConvertible {
         /// What the part inserted is added to what its range must be.

@@ -4,9 +4,8 @@ import PrivateServers
 import TestSupport
 import Testing
 
-/// Gives a suite a hot tier that waits for the archiver, of which each test takes a copy by `FaultRun.archiving`.
-///
-/// It stands after the traits that bring the servers.
+/// Gives a suite private servers, and a hot tier that waits for the archiver, of which each test takes a copy by
+/// `FaultRun.archiving`.
 struct FilledHotTrait: SuiteTrait, TestScoping {
     /// Trades of yesterday.
     var recent = 0
@@ -16,7 +15,14 @@ struct FilledHotTrait: SuiteTrait, TestScoping {
         testCase: Test.Case?,
         performing body: @concurrent @Sendable () async throws -> Void
     ) async throws {
-        try await FaultRun.$filled.withValue(try await FaultRun.fill(recent: recent)) { try await body() }
+        let postgres: PrivatePostgresTrait = .privatePostgres(.init(listensOnTCP: true))
+        let nats: PrivateNATSTrait = .privateNATS
+        try await postgres.provideScope(for: test, testCase: testCase) {
+            try await nats.provideScope(for: test, testCase: testCase) {
+                let run = try await FaultRun.fill(recent: recent)
+                try await FaultRun.$filled.withValue(run) { try await body() }
+            }
+        }
     }
 }
 
@@ -159,7 +165,10 @@ extension FaultRun {
             try await stage.rows(stage.hot, "SELECT * FROM thermocline_store.prune_log ORDER BY manifest"),
             try await stage.rows(
                 stage.hot,
-                "SELECT type, bucket, writer, rows, stamp FROM thermocline_store.range_activity ORDER BY 1, 2, 3"
+                """
+                SELECT type, bucket, sum(rows), string_agg(stamp::text, ' ' ORDER BY writer)
+                FROM thermocline_store.range_activity GROUP BY 1, 2 HAVING sum(rows) <> 0 ORDER BY 1, 2
+                """
             ),
         ]
     }

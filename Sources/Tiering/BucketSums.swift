@@ -1,33 +1,30 @@
-import Digest
+package import Digest
 import Platform
-import Records
-import Tiering
+package import Records
 
-/// What rows on their way are, by bucket of activity: each is digested and counted in one walk.
-struct BucketSums {
+/// What rows on their way are, by bucket of event time: each is digested and counted in one walk.
+package struct BucketSums: Sendable {
     private let bucketMicros: Int64
     private let digester: ContentDigester
     /// By the start of the bucket.
-    private(set) var buckets: [Timestamp: Summary] = [:]
+    package private(set) var buckets: [Timestamp: Summary] = [:]
 
-    init(type: RecordType, bucketMicros: Int64) {
+    package init(type: RecordType, bucketMicros: Int64) {
         self.bucketMicros = bucketMicros
         digester = ContentDigester(type: type)
     }
 
-    var summary: Summary { buckets.values.reduce(.zero, +) }
+    package var summary: Summary { buckets.values.reduce(.zero, +) }
 
     /// Throws: `.corrupt` (halt) for bytes that are not rows of the type.
-    mutating func add(_ chunk: [UInt8], tier: String, _ operation: String) throws(StoreError) {
-        do {
+    package mutating func add(_ chunk: [UInt8], tier: String) throws(StoreError) {
+        try readable(tier) { () throws(CopyRowError) in
             try digester.summarize(chunk.span) { reader, row throws(CopyRowError) in
                 guard let ts = try reader.timestamp(0, in: chunk.span) else {
                     throw CopyRowError(at: reader.rowStart, "a null that the schema forbids")
                 }
                 buckets[TimeRange(containing: ts, width: bucketMicros).start, default: .zero] += row
             }
-        } catch {
-            throw StoreError(.corrupt, .halt, tier: tier, operation: operation, detail: "\(error)")
         }
     }
 }
