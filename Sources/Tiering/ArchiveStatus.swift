@@ -64,8 +64,8 @@ package struct ArchiveStatus: Sendable, Equatable {
 
     package init() {}
 
-    /// Takes in what is not settled, parts of ranges among it, and what all of the ledger says where that changed since it
-    /// was asked last.
+    /// Takes in what is not settled, parts of ranges among it, and what all of the ledger says where that changed since
+    /// it was asked last.
     package mutating func count(
         _ unsettled: [Transfer],
         _ sums: [String: LedgerSums]?,

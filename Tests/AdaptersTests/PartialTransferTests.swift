@@ -388,7 +388,7 @@ import Tiering
         try await Self.pass(archive)
         #expect(try await Self.whole(archive)?.state == .verified)
         #expect(try await Self.count(tiers, tiers.cold) == 40)
-        try await Self.expectSound(tiers, manifests: 3)
+        try await Self.expectSound(tiers, manifests: 2)
         await archive.close()
     }
 }

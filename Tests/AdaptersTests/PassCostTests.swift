@@ -33,7 +33,7 @@ import Tiering
             tiers.cold,
             """
             INSERT INTO thermocline_store.manifest
-            SELECT i, 'trade', start, start + interval '1 hour', 7, '', 7, '', '', '', md5(i::text), start
+            SELECT i, 'trade', start, start + interval '1 hour', '', 7, '', 7, '', '', '', md5(i::text), start
             FROM (\(Self.hours)) AS h;
             INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, stamp, hot_rows,
                 cold_rows, hot_digest, cold_digest, manifest, verified_at, pruned_at)
