@@ -165,7 +165,9 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
         let clock = PruneClock(wall: now(), newestEvent: newest)
+        // Of a type that is not moved hot was not asked what it holds.
         let ledger = try await sessions.target.ledger(planner.selection(activity, types, clock: clock))
+            .filter { transfer in types.contains { $0.name == transfer.type } }
         let emptied = planner.emptied(activity, ledger)
         if !emptied.isEmpty { try await sessions.source.forget(emptied) }
         try await count(ledger, sessions.target)

@@ -44,7 +44,7 @@ import Tiering
             let planner = PostgresArchiveTests.planner
             let due = planner.plan(
                 activity: try await source.activity(of: [type], rangeMicros: Tiers.bucket),
-                ledger: try await target.ledger(),
+                ledger: try await target.ledger().filter { $0.type == type.name },
                 clock: clock,
                 newID: { RandomID.uuid() }
             )
