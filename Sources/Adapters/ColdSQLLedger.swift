@@ -11,6 +11,7 @@ extension ColdSQL {
     static let ledgerIndexes = [
         "unsettled ON thermocline_store.transfer (type, range_start) WHERE NOT (\(isSettled))",
         "held ON thermocline_store.transfer (type, range_start) WHERE state = 'pruned'",
+        "parts ON thermocline_store.transfer (type, range_start) WHERE filter <> '' AND state <> 'verified'",
         "changed ON thermocline_store.transfer (updated_at)",
         "proved ON thermocline_store.transfer (type, \(provedAt) NULLS FIRST, range_start) WHERE \(isProved)",
     ].map { "CREATE INDEX IF NOT EXISTS transfer_\($0)" }
