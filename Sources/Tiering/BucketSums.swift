@@ -27,4 +27,11 @@ package struct BucketSums: Sendable {
             }
         }
     }
+
+    /// These sums and those of a chunk, for whoever does something else meanwhile.
+    package func adding(_ chunk: [UInt8], tier: String) throws(StoreError) -> BucketSums {
+        var sums = self
+        try sums.add(chunk, tier: tier)
+        return sums
+    }
 }
