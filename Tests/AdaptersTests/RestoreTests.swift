@@ -48,7 +48,9 @@ import Tiering
         try await site.pass(3)
         #expect(try await site.held(type) == [0, 60])
         let restored = try await restore(site, type)
-        #expect(restored.map(\.rows).reduce(0, +) == 60 && restored.count == 2 && restored.allSatisfy { $0.differing == 0 })
+        #expect(
+            restored.map(\.rows).reduce(0, +) == 60 && restored.count == 2 && restored.allSatisfy { $0.differing == 0 }
+        )
         #expect(try await content(site, site.tiers.hot, type) == before)
         let activity = "SELECT sum(rows) FROM thermocline_store.range_activity WHERE type = '\(type.name)'"
         #expect(try await site.tiers.ask(site.tiers.hot, activity) == "60")
