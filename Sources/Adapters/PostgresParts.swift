@@ -7,10 +7,7 @@ package import Tiering
 /// Transfers of parts of ranges: what one inserts is added to what its range must be in cold.
 extension PostgresTarget {
     package func openParts() async throws(StoreError) -> [Transfer] {
-        let found = try await session.transaction("read the ledger") { connection throws(PostgresError) in
-            try await connection.execute(ColdSQL.readOpenParts)
-        }
-        return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
+        try await transfers(ColdSQL.readOpenParts)
     }
 }
 

@@ -13,8 +13,12 @@ package struct PostgresTarget: ArchiveTarget {
 
     /// All of it, settled or not.
     package func ledger() async throws(StoreError) -> [Transfer] {
+        try await transfers(ColdSQL.readLedger)
+    }
+
+    func transfers(_ sql: String) async throws(StoreError) -> [Transfer] {
         let found = try await session.transaction("read the ledger") { connection throws(PostgresError) in
-            try await connection.execute(ColdSQL.readLedger)
+            try await connection.execute(sql)
         }
         return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
     }

@@ -240,6 +240,23 @@ package struct PostgresTiers: ArchiveTiers {
         return try found.get()
     }
 
+    /// Runs `body` in a pair of sessions, which end with it whatever becomes of it.
+    static func closing<R>(
+        _ sessions: (source: PostgresSource, target: PostgresTarget),
+        _ body: (PostgresSource, PostgresTarget) async throws(StoreError) -> R
+    ) async throws(StoreError) -> R {
+        do throws(StoreError) {
+            let answer = try await body(sessions.source, sessions.target)
+            await sessions.source.close()
+            await sessions.target.close()
+            return answer
+        } catch {
+            await sessions.source.close()
+            await sessions.target.close()
+            throw error
+        }
+    }
+
     private func openBoth(_ token: Int64?) async throws(StoreError) -> (PostgresSource, PostgresTarget) {
         let source = PostgresSource(session: try await open(.hot, token), settings: settings)
         do throws(StoreError) {

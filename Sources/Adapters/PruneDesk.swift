@@ -47,16 +47,8 @@ package struct PruneDesk: Sendable {
     }
 
     package func forecast() async throws(StoreError) -> PruneForecast {
-        let (source, target) = try await tiers.openReaders()
-        do throws(StoreError) {
-            let forecast = try await forecast(source, try await target.ledger(), try await target.openParts())
-            await source.close()
-            await target.close()
-            return forecast
-        } catch {
-            await source.close()
-            await target.close()
-            throw error
+        try await PostgresTiers.closing(try await tiers.openReaders()) { source, target throws(StoreError) in
+            try await forecast(source, try await target.ledger(), try await target.openParts())
         }
     }
 

@@ -127,17 +127,7 @@ package struct RestoreDesk: Sendable {
     private func run<R>(
         _ body: (PostgresSource, PostgresTarget) async throws(StoreError) -> R
     ) async throws(StoreError) -> R {
-        let (source, target) = try await tiers.openBeside()
-        do throws(StoreError) {
-            let answer = try await body(source, target)
-            await source.close()
-            await target.close()
-            return answer
-        } catch {
-            await source.close()
-            await target.close()
-            throw error
-        }
+        try await PostgresTiers.closing(try await tiers.openBeside(), body)
     }
 }
 

@@ -297,14 +297,16 @@ import Tiering
         await archive.close()
     }
 
+    private static func runner(_ archive: Archive) -> TransferRunner<PostgresSource, PostgresTarget> {
+        TransferRunner(source: archive.source, target: archive.target, planner: Planner(policy: policy())) {
+            PostgresArchiveTests.now
+        }
+    }
+
     @Test func `nothing is added to a range of which something is copied and not proved`() async throws {
         let (tiers, archive) = try await Self.filled()
         guard case .created(_, let asked) = try await Self.ask(archive, Self.okx) else { throw Tiers.NotClaimed() }
-        let runner = TransferRunner(
-            source: archive.source,
-            target: archive.target,
-            planner: Planner(policy: Self.policy())
-        ) { PostgresArchiveTests.now }
+        let runner = Self.runner(archive)
         let whole = Transfer(id: RandomID.uuid(), type: "trade", range: Self.range)
         _ = try await runner.copy(whole, type: Self.trade)
         let error = await #expect(throws: StoreError.self) { try await runner.copy(asked[0], type: Self.trade) }
@@ -341,11 +343,7 @@ import Tiering
         let (sql, row) = Self.damages[index]
         let (tiers, archive) = try await Self.filled()
         guard case .created(_, let asked) = try await Self.ask(archive, Self.okx) else { throw Tiers.NotClaimed() }
-        let runner = TransferRunner(
-            source: archive.source,
-            target: archive.target,
-            planner: Planner(policy: Self.policy())
-        ) { PostgresArchiveTests.now }
+        let runner = Self.runner(archive)
         let copied = try await runner.copy(asked[0], type: Self.trade)
         #expect(try await Self.whole(archive)?.isProved == false, "not before the part is")
         let table = "CREATE TABLE backup AS SELECT * FROM thermocline_store.trade"
