@@ -161,7 +161,13 @@ struct Report: Sendable {
             lines += ["", "### \(table.title)", ""]
             lines.append("| " + table.head.joined(separator: " | ") + " |")
             lines.append("|" + table.head.enumerated().map { $0.offset == 0 ? "---|" : "---:|" }.joined())
-            for row in table.rows { lines.append("| " + row.joined(separator: " | ") + " |") }
+            for row in table.rows {
+                // A pipe in a cell would begin the next one.
+                let cells = row.map { cell in
+                    cell.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
+                }
+                lines.append("| " + cells.joined(separator: " | ") + " |")
+            }
         }
         return (lines + notes.map { $0.isEmpty ? "" : "* \($0)" }).joined(separator: "\n") + "\n"
     }

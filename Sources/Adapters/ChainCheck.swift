@@ -17,7 +17,7 @@ package struct ChainCheck: Sendable {
     package private(set) var manifests = 0
     private var last: (number: Int64, sha256: String) = (0, Manifest.genesis)
     private var newest: [Key: Manifest] = [:]
-    private var hashes: [Int64: String] = [:]
+    private var known: [Int64: Manifest] = [:]
 
     private struct Key: Hashable {
         let type: String
@@ -52,16 +52,17 @@ package struct ChainCheck: Sendable {
             )
         }
         last = (manifest.number, manifest.recorded)
-        hashes[manifest.number] = manifest.recorded
+        known[manifest.number] = manifest
         newest[Key(type: manifest.type, range: manifest.range)] = manifest
     }
 
     /// Compares the ledger with the chain; a range whose rows are being proved again is left out.
     mutating func compare(_ ledger: [Transfer]) {
-        var known: Set<Key> = []
-        for transfer in ledger {
+        var ranges: Set<Key> = []
+        for transfer in ledger where transfer.filter != nil { compare(part: transfer) }
+        for transfer in ledger where transfer.filter == nil {
             let key = Key(type: transfer.type, range: transfer.range)
-            known.insert(key)
+            ranges.insert(key)
             guard let number = transfer.manifest else {
                 if transfer.state == .verified || transfer.state == .pruned {
                     note(.ledger, transfer.type, transfer.range, "\(transfer.state) without a manifest")
@@ -81,15 +82,34 @@ package struct ChainCheck: Sendable {
                 note(.ledger, transfer.type, transfer.range, "is mismatched: \(transfer.error ?? "unknown")")
             }
         }
-        for (key, manifest) in newest.sorted(by: { $0.value.number < $1.value.number }) where !known.contains(key) {
+        for (key, manifest) in newest.sorted(by: { $0.value.number < $1.value.number }) where !ranges.contains(key) {
             note(.ledger, key.type, key.range, "manifest \(manifest.number) proves it, and the ledger does not know it")
+        }
+    }
+
+    /// A part names the manifest that it added to the chain, if any: not the newest of its range for ever.
+    private mutating func compare(part: Transfer) {
+        let (type, range) = (part.type, part.range)
+        let filter = part.filter?.description ?? ""
+        if part.state == .mismatched {
+            note(.ledger, type, range, "its part \(filter) is mismatched: \(part.error ?? "unknown")")
+        }
+        guard let number = part.manifest else { return }
+        guard let manifest = known[number], manifest.type == type, manifest.range == range, manifest.filter == filter
+        else {
+            note(.ledger, type, range, "the ledger names manifest \(number) of its part \(filter); the chain has none")
+            return
+        }
+        if part.state == .verified, let cold = part.cold, cold != manifest.cold {
+            let detail = "of its part \(filter) the ledger says \(cold), manifest \(number) \(manifest.cold)"
+            note(.ledger, type, range, detail)
         }
     }
 
     /// Compares hot's log of prunes with the chain.
     mutating func compare(_ prunes: [PruneRecord]) {
-        for prune in prunes where hashes[prune.manifest] != prune.sha256 {
-            let what = hashes[prune.manifest] == nil ? "which cold does not hold" : "which cold holds otherwise"
+        for prune in prunes where known[prune.manifest]?.recorded != prune.sha256 {
+            let what = known[prune.manifest] == nil ? "which cold does not hold" : "which cold holds otherwise"
             let detail = "hot was pruned on the strength of manifest \(prune.manifest), \(what)"
             note(.pruneLog, prune.type, prune.range, detail)
         }

@@ -5,7 +5,7 @@ enum ColdSQL {
     static func schema(_ types: [RecordType], bucketMicros: Int64) -> [String] {
         TierSQL.base(tier: "cold", bucketMicros: bucketMicros)
             + types.flatMap { TierSQL.recordTable($0, isKeyed: true) }
-            + types.map(conflictTable) + ledger
+            + types.map(conflictTable) + ledger + ledgerIndexes
     }
 
     /// Late rows whose key cold holds with other content: whole and typed, counted as held by cold.
@@ -26,6 +26,7 @@ enum ColdSQL {
             type text COLLATE "C" NOT NULL,
             range_start timestamptz NOT NULL,
             range_end timestamptz NOT NULL,
+            filter text COLLATE "C" NOT NULL DEFAULT '',
             state text NOT NULL,
             request uuid,
             prunes boolean NOT NULL DEFAULT false,
@@ -43,7 +44,7 @@ enum ColdSQL {
             verified_at timestamptz,
             pruned_at timestamptz,
             scrubbed_at timestamptz,
-            UNIQUE (type, range_start, range_end)
+            UNIQUE (type, range_start, range_end, filter)
         )
         """,
         """
@@ -52,6 +53,7 @@ enum ColdSQL {
             type text COLLATE "C" NOT NULL,
             range_start timestamptz NOT NULL,
             range_end timestamptz NOT NULL,
+            filter text COLLATE "C" NOT NULL,
             hot_rows bigint NOT NULL,
             hot_digest text NOT NULL,
             cold_rows bigint NOT NULL,
@@ -108,24 +110,26 @@ enum ColdSQL {
         id, type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), state, request, prunes, attempt,
         stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error,
         \(TierSQL.micros("updated_at")), \(TierSQL.micros("verified_at")), \(TierSQL.micros("pruned_at")),
-        \(TierSQL.micros("scrubbed_at"))
+        \(TierSQL.micros("scrubbed_at")), filter
         """
-    static let readLedger = "SELECT \(fields) FROM thermocline_store.transfer"
+    /// Whole ranges and parts of them.
+    static let readTransfers = "SELECT \(fields) FROM thermocline_store.transfer"
+    static let readLedger = "\(readTransfers) WHERE filter = ''"
     /// $1 = the id of a transfer or of a request.
     static let readTransferOrRequest = """
-        \(readLedger) WHERE id::text = $1 OR request::text = $1 ORDER BY range_start, type
+        \(readTransfers) WHERE id::text = $1 OR request::text = $1 ORDER BY range_start, type, filter
         """
     /// What moved last comes first.
-    static let readNewest = "\(readLedger) ORDER BY updated_at DESC, range_start DESC LIMIT 1000"
+    static let readNewest = "\(readTransfers) ORDER BY updated_at DESC, range_start DESC LIMIT 1000"
     /// What an operator asked for (`request`, `prunes`) is written at the first insert only.
     ///
     /// A mismatch, which the scrub may have found meanwhile, stays one until an operator asks for the range again.
     static let record = """
         INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes, attempt,
             stamp, hot_rows, hot_digest, cold_rows, cold_digest, staging, manifest, rows_pruned, error, verified_at,
-            pruned_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-        ON CONFLICT (type, range_start, range_end) DO UPDATE SET
+            pruned_at, filter)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        ON CONFLICT (type, range_start, range_end, filter) DO UPDATE SET
             state = CASE transfer.state WHEN 'mismatched' THEN transfer.state ELSE excluded.state END,
             error = CASE WHEN transfer.state = 'mismatched' AND excluded.state <> 'mismatched' THEN transfer.error
                 ELSE excluded.error END,
@@ -137,34 +141,37 @@ enum ColdSQL {
         """
     /// Whatever state the ledger has: the COMMIT whose answer was lost may have succeeded.
     static let recordFailure = """
-        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, attempt, error)
-        VALUES ($1, $2, $3, $4, 'failed', 1, $5)
-        ON CONFLICT (type, range_start, range_end) DO UPDATE SET
+        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, filter, state, attempt, error)
+        VALUES ($1, $2, $3, $4, $5, 'failed', 1, $6)
+        ON CONFLICT (type, range_start, range_end, filter) DO UPDATE SET
             state = CASE WHEN transfer.state = 'planned' THEN 'failed' ELSE transfer.state END,
             attempt = transfer.attempt + 1, error = excluded.error, updated_at = now()
         """
-    /// An operator's request: a range that failed starts over, and ($7) one that hot changed since; one that was
-    /// found mismatched is proved again as it is; any other keeps its state.
+    /// An operator's request: a range that failed starts over, and one that hot, whose stamp is $8, changed since; one
+    /// that was found mismatched is proved again as it is; any other keeps its state.
     ///
     /// Copying a mismatched range again would merge what is missing and count it twice: it could never be proved.
     static let request = """
-        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, state, request, prunes)
-        VALUES ($1, $2, $3, $4, 'planned', $5, $6)
-        ON CONFLICT (type, range_start, range_end) DO UPDATE SET
+        INSERT INTO thermocline_store.transfer (id, type, range_start, range_end, filter, state, request, prunes)
+        VALUES ($1, $2, $3, $4, $5, 'planned', $6, $7)
+        ON CONFLICT (type, range_start, range_end, filter) DO UPDATE SET
             request = excluded.request, prunes = transfer.prunes OR excluded.prunes, updated_at = now(),
             attempt = 0,
             error = NULL,
             state = CASE
                 WHEN transfer.state = 'mismatched' THEN 'copied'
                 WHEN transfer.state IN ('failed', 'unaccounted') THEN 'planned'
-                WHEN $7 AND transfer.state IN ('verified', 'pruned', 'expired') THEN 'planned'
+                WHEN \(isChanged) AND transfer.state IN ('verified', 'pruned', 'expired') THEN 'planned'
                 ELSE transfer.state END,
             -- What an expired range held is gone: the rows that came since are the first of it.
-            cold_rows = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_rows END,
-            cold_digest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.cold_digest END,
-            manifest = CASE WHEN transfer.state = 'expired' AND $7 THEN NULL ELSE transfer.manifest END
+            cold_rows = CASE WHEN transfer.state = 'expired' AND \(isChanged) THEN NULL ELSE transfer.cold_rows END,
+            cold_digest = CASE WHEN transfer.state = 'expired' AND \(isChanged) THEN NULL
+                ELSE transfer.cold_digest END,
+            manifest = CASE WHEN transfer.state = 'expired' AND \(isChanged) THEN NULL ELSE transfer.manifest END
         RETURNING \(fields)
         """
+
+    private static let isChanged = "$8::text <> coalesce(transfer.stamp, '')"
 
     // MARK: Manifests
 
@@ -175,8 +182,8 @@ enum ColdSQL {
         """
     static let addManifest = """
         INSERT INTO thermocline_store.manifest (number, type, range_start, range_end, hot_rows, hot_digest, cold_rows,
-            cold_digest, schema_hash, previous, sha256, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            cold_digest, schema_hash, previous, filter, sha256, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """
     static let readManifests = """
         SELECT number, sha256 FROM thermocline_store.manifest WHERE number = ANY ($1::bigint[])

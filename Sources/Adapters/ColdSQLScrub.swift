@@ -3,16 +3,11 @@ import Records
 /// What reading cold again needs of its tables.
 extension ColdSQL {
     /// `Transfer.isProved` in SQL: what a range in cold must be is known.
-    private static let isProved = """
-        state IN ('planned', 'verified', 'pruned', 'unaccounted', 'failed') AND manifest IS NOT NULL
+    static let isProved = """
+        filter = '' AND state IN ('planned', 'verified', 'pruned', 'unaccounted', 'failed') AND manifest IS NOT NULL
             AND cold_digest IS NOT NULL AND staging IS NULL
         """
-    /// $1 = types.
-    static let oldestProved = """
-        \(readLedger) WHERE type = ANY ($1::text[]) AND \(isProved)
-        ORDER BY greatest(verified_at, scrubbed_at) NULLS FIRST, range_start LIMIT 1
-        """
-    static let readProved = "\(readLedger) WHERE type = $1 AND range_start = $2 AND range_end = $3 AND \(isProved)"
+    static let readProved = "\(readTransfers) WHERE type = $1 AND range_start = $2 AND range_end = $3 AND \(isProved)"
     /// $4 = the manifest that was compared with, $5 = mismatched or the state it had, $6 = error.
     static let recordScrubbed = """
         UPDATE thermocline_store.transfer SET
@@ -32,7 +27,7 @@ extension ColdSQL {
 
     static let readChain = """
         SELECT number, type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), hot_rows, hot_digest,
-            cold_rows, cold_digest, schema_hash, previous, sha256
+            cold_rows, cold_digest, schema_hash, previous, filter, sha256
         FROM thermocline_store.manifest WHERE number > $1 ORDER BY number LIMIT 10000
         """
 }

@@ -87,6 +87,7 @@ enum HotSQL {
             PRIMARY KEY (type, range_start, range_end, manifest)
         )
         """,
+        "CREATE INDEX IF NOT EXISTS prune_log_manifest ON thermocline_store.prune_log (manifest)",
         """
         CREATE TABLE IF NOT EXISTS thermocline_store.pin (
             id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -275,6 +276,26 @@ enum HotSQL {
             FILTER (WHERE stamp IS NOT NULL)), coalesce(sum(rows), 0)
         FROM thermocline_store.range_activity WHERE bucket >= $1 AND bucket < $2 AND type = $3
         """
+    /// Buckets by type ($1) and start ($2), with the start of their range ($3) and its stamp ($4).
+    ///
+    /// SKIP LOCKED: what a lane has in hand changes, and a lane that waits for these rows makes them anew.
+    static let forgetActivity = """
+        WITH locked AS (
+            SELECT a.type, a.bucket, a.writer, a.rows, a.stamp, r.range_start, r.settled
+            FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[])
+                AS r (type, bucket, range_start, settled)
+            JOIN thermocline_store.range_activity a ON a.type = r.type AND a.bucket = r.bucket
+            FOR UPDATE OF a SKIP LOCKED
+        ), emptied AS (
+            SELECT type, unnest(array_agg(bucket)) AS bucket, unnest(array_agg(writer)) AS writer
+            FROM locked GROUP BY type, range_start, settled
+            HAVING sum(rows) = 0 AND md5(string_agg(
+                    bucket::text || ' ' || writer || ' ' || stamp::text, ',' ORDER BY bucket, writer COLLATE "C")
+                FILTER (WHERE stamp IS NOT NULL)) = settled
+        )
+        DELETE FROM thermocline_store.range_activity a USING emptied e
+        WHERE a.type = e.type AND a.bucket = e.bucket AND a.writer = e.writer
+        """
     /// Never later than hot's own clock: a stream and a feed that run ahead together make no row old.
     static let newestEvent = """
         SELECT \(TierSQL.micros("least(max(newest_event), now())")) FROM thermocline_store.ingest_position
@@ -284,6 +305,7 @@ enum HotSQL {
         SELECT type, \(TierSQL.micros("range_start")), \(TierSQL.micros("range_end")), manifest, sha256
         FROM thermocline_store.prune_log
         """
+    static let newestPrune = "\(pruneRecords) ORDER BY manifest DESC LIMIT 1"
     static let findPrune = """
         SELECT rows FROM thermocline_store.prune_log
         WHERE type = $1 AND range_start = $2 AND range_end = $3 AND manifest = $4
@@ -303,13 +325,28 @@ enum HotSQL {
     /// Reads partitions, never the parent: a partition detached meanwhile would read as empty there.
     ///
     /// Oldest first where they are to be packed: a unique key begins with `ts`, so there is an index to go by.
-    static func readRows(_ type: RecordType, partitions: [String], _ range: TimeRange, isOrdered: Bool) -> String {
+    static func readRows(
+        _ type: RecordType,
+        partitions: [String],
+        _ range: TimeRange,
+        _ filter: TransferFilter?,
+        isOrdered: Bool
+    ) -> String {
         let columns = TierSQL.columns(type.allColumns)
+        let isMeant = filter.map { " AND \(TierSQL.inPart($0))" } ?? ""
         let parts = partitions.map {
-            "SELECT \(columns) FROM thermocline_store.\($0) WHERE \(TierSQL.inRange(range))"
+            "SELECT \(columns) FROM thermocline_store.\($0) WHERE \(TierSQL.inRange(range))\(isMeant)"
         }
         return "COPY (\(parts.joined(separator: " UNION ALL "))\(isOrdered ? " ORDER BY ts" : "")) "
             + "TO STDOUT (FORMAT binary)"
+    }
+
+    /// Rows of a range that a filter leaves out.
+    static func countLeftOut(partitions: [String], _ range: TimeRange, _ filter: TransferFilter) -> String {
+        let parts = partitions.map {
+            "SELECT FROM thermocline_store.\($0) WHERE \(TierSQL.inRange(range)) AND NOT (\(TierSQL.inPart(filter)))"
+        }
+        return "SELECT count(*) FROM (\(parts.joined(separator: " UNION ALL "))) AS left_out"
     }
 
     static func deleteRange(_ type: RecordType, _ range: TimeRange) -> String {

@@ -91,6 +91,11 @@ extension HotSQL {
     /// $1 = partition, $2 = since when; whoever else would take it away waits, and then finds nothing.
     static let lockResting = "SELECT 1 FROM thermocline_store.resting WHERE partition = $1 AND at = $2 FOR UPDATE"
     static let forgetResting = "DELETE FROM thermocline_store.resting WHERE partition = $1"
+    /// What was logged ($1 = type, $2 and $3 = range) when it came to rest ($4): it was not pruned after all.
+    static let forgetPrunes = """
+        DELETE FROM thermocline_store.prune_log
+        WHERE type = $1 AND range_start >= $2 AND range_end <= $3 AND at = $4
+        """
     static func dropResting(_ name: String) -> String { "DROP TABLE thermocline_pruned.\(name)" }
 
     /// Appends the resting rows by key and counts what went in by bucket ($2: its width in microseconds); $1 = type.

@@ -12,13 +12,21 @@ enum LedgerRow {
             transfer.hot.map { "\($0.rows)" }, transfer.hot.map { "\($0.digest)" },
             transfer.cold.map { "\($0.rows)" }, transfer.cold.map { "\($0.digest)" }, transfer.staging,
             transfer.manifest.map { "\($0)" }, "\(transfer.rowsPruned)", transfer.error,
-            transfer.verifiedAt?.description, transfer.prunedAt?.description,
+            transfer.verifiedAt?.description, transfer.prunedAt?.description, transfer.filter?.description ?? "",
+        ]
+    }
+
+    /// What tells a transfer from any other, in the order of `ColdSQL.recordFailure` and `request`.
+    static func key(_ transfer: Transfer) -> [String?] {
+        [
+            transfer.id, transfer.type, "\(transfer.range.start)", "\(transfer.range.end)",
+            transfer.filter?.description ?? "",
         ]
     }
 
     static func transfer(_ row: [String?]) throws(StoreError) -> Transfer {
         guard let id = row[0], let type = row[1], let start = micros(row[2]), let end = micros(row[3]), start < end,
-            let state = row[4].flatMap(Transfer.State.init)
+            let state = row[4].flatMap(Transfer.State.init), let filter = row[21].flatMap(TransferFilter.init)
         else {
             throw StoreError(
                 .corrupt,
@@ -29,6 +37,7 @@ enum LedgerRow {
             )
         }
         var transfer = Transfer(id: id, type: type, range: TimeRange(start: start, end: end), state: state)
+        transfer.filter = filter.isEmpty ? nil : filter
         transfer.request = row[5]
         transfer.prunes = row[6] == "t"
         transfer.attempt = row[7].flatMap(Int.init) ?? 0

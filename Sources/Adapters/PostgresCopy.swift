@@ -11,7 +11,7 @@ package struct PostgresCopy: ColdCopy {
     let type: RecordType
     /// Nil where the rows go straight in.
     let staging: String?
-    /// What the range held before this copy.
+    /// What the range held before this copy; a part asks again at its end.
     let base: Summary
     let connection: PostgresConnection
     let operation: String
@@ -34,6 +34,7 @@ package struct PostgresCopy: ColdCopy {
         if staging == nil, let segments { try await copy(try segments.finish(operation)) }
         let count = try await at("cold", operation) { () throws(PostgresError) in try await connection.endCopyIn() }
         if segments != nil { try await keepOthersOut() }
+        let base = transfer.filter == nil ? base : try await lockWhole()
         var added = hot
         if let staging {
             added = try await merge(staging)
@@ -45,6 +46,7 @@ package struct PostgresCopy: ColdCopy {
         copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
         try await at("cold", operation) { () throws(PostgresError) in
             _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(copied))
+            if transfer.filter != nil && added != .zero { try await addToWhole(copied) }
             try await connection.commit()
         }
         return copied

@@ -123,7 +123,14 @@ private struct LaneClaim {
                 return .held("\(recorded) on \(row[1] ?? "an unknown host"), backend \(row[2] ?? "?")")
             }
             // It may hold this very row, and no timeout reaches a stalled COPY FROM STDIN.
-            try await endSession(key + [recorded])
+            try await connection.endSessions(
+                HotSQL.terminateOwner,
+                count: HotSQL.countOwner,
+                key + [recorded],
+                whose: "the former owner's",
+                of: .hot,
+                to: "claim \(source)"
+            )
             let owner = RandomID.uuid()
             let claimed: QueryResult
             do throws(StoreError) {
@@ -151,26 +158,6 @@ private struct LaneClaim {
             let claimed = try await connection.execute(HotSQL.claim, parameters)
             try await connection.commit()
             return claimed
-        }
-    }
-
-    /// Terminates the recorded backend and waits until it is gone.
-    private func endSession(_ key: [String?]) async throws(StoreError) {
-        let deadline = ContinuousClock.now + .seconds(10)
-        _ = try await run("end the owner's session", HotSQL.terminateOwner, key)
-        while try await run("look for the owner's session", HotSQL.countOwner, key).scalar != "0" {
-            guard ContinuousClock.now < deadline else {
-                throw StoreError(
-                    .timeout,
-                    .retry,
-                    tier: "hot",
-                    operation: "claim \(source)",
-                    detail: "the former owner's session did not end within 10 s of being terminated"
-                )
-            }
-            do { try await Task.sleep(for: .milliseconds(20)) } catch {
-                throw StoreError(.timeout, .retry, tier: "hot", operation: "claim \(source)", detail: "cancelled")
-            }
         }
     }
 

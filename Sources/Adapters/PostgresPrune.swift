@@ -220,7 +220,13 @@ extension PostgresSource {
                     HotSQL.giveBack(resting.name, type),
                     [type.name, "\(settings.bucketMicros)"]
                 )
-                return try await connection.execute(HotSQL.countNotBack(resting.name, type)).scalar
+                let left = try await connection.execute(HotSQL.countNotBack(resting.name, type)).scalar
+                if left == "0" {
+                    let (range, at) = (resting.range, "\(resting.at)")
+                    let log = [resting.type, "\(range.start)", "\(range.end)", at]
+                    _ = try await connection.execute(HotSQL.forgetPrunes, log)
+                }
+                return left
             }
             return left == "0"
         }

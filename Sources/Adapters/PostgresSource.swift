@@ -41,9 +41,30 @@ package struct PostgresSource: ArchiveSource {
         return start.duration(to: clock.now)
     }
 
+    package func forget(_ emptied: [RangeActivity]) async throws(StoreError) {
+        let buckets = emptied.flatMap { found in
+            stride(from: found.range.start.micros, to: found.range.end.micros, by: Int(settings.bucketMicros)).map {
+                [found.type, "\(Timestamp(micros: $0))", "\(found.range.start)", found.stamp]
+            }
+        }
+        let columns = (0..<4).map { column in SQLText.array(buckets.map { $0[column] }) }
+        try await session.transaction("forget the activity of emptied ranges") { connection throws(PostgresError) in
+            _ = try await connection.execute(HotSQL.forgetActivity, columns)
+        }
+    }
+
+    package func newestPrune() async throws(StoreError) -> PruneRecord? {
+        try await pruneRecords(HotSQL.newestPrune).first
+    }
+
+    /// Every prune hot remembers; cold must hold each manifest named here.
     package func pruneRecords() async throws(StoreError) -> [PruneRecord] {
+        try await pruneRecords(HotSQL.pruneRecords)
+    }
+
+    private func pruneRecords(_ sql: String) async throws(StoreError) -> [PruneRecord] {
         let found = try await session.transaction("read the prune log") { connection throws(PostgresError) in
-            try await connection.execute(HotSQL.pruneRecords)
+            try await connection.execute(sql)
         }
         return try found.rows.map { row throws(StoreError) in
             guard let type = row[0], let start = row[1].flatMap(Int64.init), let end = row[2].flatMap(Int64.init),
@@ -58,7 +79,11 @@ package struct PostgresSource: ArchiveSource {
 
     // MARK: Copy
 
-    package func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> PostgresSnapshot {
+    package func openSnapshot(
+        of type: RecordType,
+        in range: TimeRange,
+        filter: TransferFilter?
+    ) async throws(StoreError) -> PostgresSnapshot {
         let operation = "read \(type.name) \(range)"
         try await session.begin(operation, .repeatableRead)
         do throws(StoreError) {
@@ -68,14 +93,20 @@ package struct PostgresSource: ArchiveSource {
                 let (stamp, rows) = try await activity(of: type, in: range)
                 let existing = try await connection.execute(TierSQL.partitions(of: type)).rows.compactMap { $0[0] }
                 let names = Partition.covering(range, of: type).map(\.name).filter(existing.contains)
+                var leftOut = 0
                 if !names.isEmpty {
+                    if let filter {
+                        let sql = HotSQL.countLeftOut(partitions: names, range, filter)
+                        leftOut = try await connection.execute(sql).scalar.flatMap(Int.init) ?? 0
+                    }
+                    let isOrdered = settings.format == .segments && filter == nil
                     try await connection.beginCopyOut(
-                        HotSQL.readRows(type, partitions: names, range, isOrdered: settings.format == .segments)
+                        HotSQL.readRows(type, partitions: names, range, filter, isOrdered: isOrdered)
                     )
                 }
                 return PostgresSnapshot(
                     stamp: stamp ?? "",
-                    expectedRows: rows,
+                    expectedRows: rows - leftOut,
                     connection: connection,
                     isEmpty: names.isEmpty,
                     operation: operation,
@@ -139,7 +170,7 @@ package struct PostgresSource: ArchiveSource {
             try await connection.beginCopyOut(HotSQL.deleteRange(type, range))
         }
         var deleted = BucketSums(type: type, bucketMicros: settings.bucketMicros)
-        while let chunk = try await next(operation) { try deleted.add(chunk, tier: "hot", operation) }
+        while let chunk = try await next(operation) { try deleted.add(chunk, tier: "hot") }
         guard deleted.summary == verified else {
             // An earlier prune of ours may have been committing while this one waited for its rows.
             let (logged, now) = try await at("hot", operation) { () throws(PostgresError) in

@@ -12,9 +12,14 @@ package struct PostgresTarget: ArchiveTarget {
     var connection: PostgresConnection { session.connection }
     var layout: ColdFormat { session.layout }
 
+    /// All of it, settled or not.
     package func ledger() async throws(StoreError) -> [Transfer] {
+        try await transfers(ColdSQL.readLedger)
+    }
+
+    func transfers(_ sql: String) async throws(StoreError) -> [Transfer] {
         let found = try await session.transaction("read the ledger") { connection throws(PostgresError) in
-            try await connection.execute(ColdSQL.readLedger)
+            try await connection.execute(sql)
         }
         return try found.rows.map { row throws(StoreError) in try LedgerRow.transfer(row) }
     }
@@ -26,7 +31,7 @@ package struct PostgresTarget: ArchiveTarget {
     }
 
     package func recordFailure(of transfer: Transfer, detail: String) async throws(StoreError) {
-        let key = [transfer.id, transfer.type, "\(transfer.range.start)", "\(transfer.range.end)"]
+        let key = LedgerRow.key(transfer)
         try await session.transaction("record \(transfer.type) \(transfer.range)") { connection throws(PostgresError) in
             _ = try await connection.execute(ColdSQL.recordFailure, key + [detail])
         }
@@ -43,14 +48,15 @@ package struct PostgresTarget: ArchiveTarget {
         let operation = "copy \(type.name) \(transfer.range)"
         try await session.begin(operation)
         do throws(StoreError) {
+            let isPart = transfer.filter != nil
             let isHeld = try await at("cold", operation) { () throws(PostgresError) in
                 try await connection.execute(ColdSQL.holdsAny(type, transfer.range, layout)).scalar == "t"
             }
             // Straight in only where no copy was ever recorded and nothing is there to merge with.
-            let isDirect = transfer.cold == nil && !isHeld && !merges
+            let isDirect = transfer.cold == nil && !isHeld && !merges && !isPart
             let staging = isDirect ? nil : "staging_" + transfer.id.filter { $0 != "-" }
             var base = transfer.cold ?? .zero
-            if transfer.cold == nil && isHeld { base = try await summarize(type, transfer.range, operation) }
+            if transfer.cold == nil && isHeld && !isPart { base = try await summarize(type, transfer.range, operation) }
             let encoder = settings.format == .segments ? SegmentWriter(type: type, limits: settings.segments) : nil
             try await at("cold", operation) { () throws(PostgresError) in
                 guard let staging else {
@@ -201,10 +207,18 @@ package struct PostgresTarget: ArchiveTarget {
                 schemaHash: Manifest.schemaHash(type),
                 previous: last?[1] ?? Manifest.genesis
             )
-            _ = try await connection.execute(ColdSQL.addManifest, manifest.parameters)
             var recorded = transfer
-            recorded.manifest = manifest.number
             recorded.staging = nil
+            var isNew = true
+            if transfer.filter != nil {
+                let whole = [transfer.type, "\(transfer.range.start)", "\(transfer.range.end)", transfer.staging]
+                let proof = ["\(manifest.number)", transfer.verifiedAt?.description]
+                isNew = try await connection.execute(ColdSQL.proveWhole, whole + proof).affected == 1
+            }
+            if isNew {
+                recorded.manifest = manifest.number
+                _ = try await connection.execute(ColdSQL.addManifest, manifest.parameters)
+            }
             _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(recorded))
             if let staging = transfer.staging { _ = try await connection.execute(ColdSQL.dropStaging(staging)) }
             return recorded

@@ -158,29 +158,15 @@ package struct PostgresTiers: ArchiveTiers {
 
     /// Ends the sessions of earlier tokens, waits until they are gone, then writes the token.
     private func raiseFence(_ token: Int64, on connection: PostgresConnection, of tier: Tier) async throws(StoreError) {
-        let deadline = ContinuousClock.now + .seconds(10)
         let operation = "take the archive over"
-        _ = try await at(tier.rawValue, operation) { () throws(PostgresError) in
-            try await connection.execute(TierSQL.terminateEarlierSessions, ["\(token)"])
-        }
-        while true {
-            let left = try await at(tier.rawValue, operation) { () throws(PostgresError) in
-                try await connection.execute(TierSQL.countEarlierSessions, ["\(token)"]).scalar
-            }
-            if left == "0" { break }
-            guard ContinuousClock.now < deadline else {
-                throw StoreError(
-                    .timeout,
-                    .retry,
-                    tier: tier.rawValue,
-                    operation: operation,
-                    detail: "an earlier archiver's session did not end within 10 s of being terminated"
-                )
-            }
-            do { try await Task.sleep(for: .milliseconds(20)) } catch {
-                throw StoreError(.timeout, .retry, tier: tier.rawValue, operation: operation, detail: "cancelled")
-            }
-        }
+        try await connection.endSessions(
+            TierSQL.terminateEarlierSessions,
+            count: TierSQL.countEarlierSessions,
+            ["\(token)"],
+            whose: "an earlier archiver's",
+            of: tier,
+            to: operation
+        )
         var found = token
         do throws(StoreError) {
             try await at(tier.rawValue, operation) { () throws(PostgresError) in
@@ -259,6 +245,23 @@ package struct PostgresTiers: ArchiveTiers {
         }
         await connection.close()
         return try found.get()
+    }
+
+    /// Runs `body` in a pair of sessions, which end with it whatever becomes of it.
+    static func closing<R>(
+        _ sessions: (source: PostgresSource, target: PostgresTarget),
+        _ body: (PostgresSource, PostgresTarget) async throws(StoreError) -> R
+    ) async throws(StoreError) -> R {
+        do throws(StoreError) {
+            let answer = try await body(sessions.source, sessions.target)
+            await sessions.source.close()
+            await sessions.target.close()
+            return answer
+        } catch {
+            await sessions.source.close()
+            await sessions.target.close()
+            throw error
+        }
     }
 
     private func openBoth(_ token: Int64?) async throws(StoreError) -> (PostgresSource, PostgresTarget) {

@@ -47,26 +47,23 @@ package struct PruneDesk: Sendable {
     }
 
     package func forecast() async throws(StoreError) -> PruneForecast {
-        let (source, target) = try await tiers.openReaders()
-        do throws(StoreError) {
-            let forecast = try await forecast(source, try await target.ledger())
-            await source.close()
-            await target.close()
-            return forecast
-        } catch {
-            await source.close()
-            await target.close()
-            throw error
+        try await PostgresTiers.closing(try await tiers.openReaders()) { source, target throws(StoreError) in
+            try await forecast(source, try await target.ledger(), try await target.openParts())
         }
     }
 
-    private func forecast(_ source: PostgresSource, _ ledger: [Transfer]) async throws(StoreError) -> PruneForecast {
+    private func forecast(
+        _ source: PostgresSource,
+        _ ledger: [Transfer],
+        _ parts: [Transfer]
+    ) async throws(StoreError) -> PruneForecast {
         let clock = PruneClock(wall: now(), newestEvent: try await source.newestEvent())
         let activity = try await source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let pins = try await source.pins()
         let verdicts = planner.verdicts(
             activity: activity,
             ledger: ledger,
+            parts: parts,
             existing: try await source.partitions(of: types),
             clock: clock
         )

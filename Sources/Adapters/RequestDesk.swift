@@ -74,14 +74,10 @@ package struct RequestDesk: Service {
         do {
             let ledger = try await target.ledger()
             let now = Timestamp(micros: WallClock.now())
-            let ranges = try request.ranges(activity: activity, ledger: ledger, planner: planner, wall: now)
+            let targets = try request.targets(activity: activity, ledger: ledger, planner: planner, wall: now)
             let id = RandomID.uuid()
             let stamps = Dictionary(activity.map { ($0.range, $0.stamp) }) { $1 }
-            let changed = Set(
-                ledger.filter { $0.type == type.name && stamps[$0.range] != nil && stamps[$0.range] != $0.stamp }
-                    .map(\.range)
-            )
-            let transfers = try await target.request(id, ranges, changed: changed, of: request)
+            let transfers = try await target.request(id, targets, stamps: stamps, of: request)
             await target.close()
             bell.ring()
             return .created(request: id, transfers)
@@ -94,18 +90,25 @@ package struct RequestDesk: Service {
 
 extension PostgresTarget {
     /// Writes an operator's request into the ledger, one row a range, in one transaction.
+    ///
+    /// `stamps` are those that hot has now.
     func request(
         _ id: String,
-        _ ranges: [TimeRange],
-        changed: Set<TimeRange>,
+        _ targets: [TransferRequest.Target],
+        stamps: [TimeRange: String],
         of request: TransferRequest
     ) async throws(StoreError) -> [Transfer] {
         let rows = try await session.transaction("request \(request.type)") { connection throws(PostgresError) in
             var rows: [[String?]] = []
-            for range in ranges {
-                let key = [RandomID.uuid(), request.type, "\(range.start)", "\(range.end)"]
-                let asked = [id, request.prunes ? "t" : "f", changed.contains(range) ? "t" : "f"]
-                rows += try await connection.execute(ColdSQL.request, key + asked).rows
+            for target in targets {
+                let asked = Transfer(
+                    id: RandomID.uuid(),
+                    type: request.type,
+                    range: target.range,
+                    filter: target.filter
+                )
+                let parameters = LedgerRow.key(asked) + [id, request.prunes ? "t" : "f", stamps[target.range]]
+                rows += try await connection.execute(ColdSQL.request, parameters).rows
             }
             return rows
         }

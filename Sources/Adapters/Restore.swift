@@ -111,9 +111,12 @@ struct Restore {
             try await hot.beginCopyIn(merges ? HotSQL.copyToStaging(type) : HotSQL.copy(type))
         }
         var sums = BucketSums(type: type, bucketMicros: bucketMicros)
+        // Cold is read, the rows are digested and hot takes them at the same time.
         try await rows.forEach { chunk throws(StoreError) in
+            let before = sums
+            async let added = Result { () throws(StoreError) in try before.adding(chunk, tier: "cold") }
             try await at("hot", operation) { () throws(PostgresError) in try await hot.writeCopy(chunk) }
-            try sums.add(chunk, tier: "cold", operation)
+            sums = try await added.get()
         }
         _ = try await at("hot", operation) { () throws(PostgresError) in try await hot.endCopyIn() }
         return sums.buckets

@@ -19,10 +19,13 @@ package struct RestoreDesk: Sendable {
 
     private let tiers: PostgresTiers
     private let bucketMicros: Int64
+    /// How many ranges are restored at the same time.
+    private let concurrency: Int
 
-    package init(tiers: PostgresTiers, bucketMicros: Int64) {
+    package init(tiers: PostgresTiers, bucketMicros: Int64, concurrency: Int) {
         self.tiers = tiers
         self.bucketMicros = bucketMicros
+        self.concurrency = concurrency
     }
 
     // MARK: Pins
@@ -73,19 +76,48 @@ package struct RestoreDesk: Sendable {
 
     /// Copies the proved ranges that meet `range` from cold to hot, proves that hot holds them, and pins them.
     ///
-    /// `progress` hears of each. Throws: `.corrupt` where cold is not what its ledger says: nothing of that range came.
+    /// `progress` hears of each. Throws: `.corrupt` where cold is not what its ledger says: nothing of that range came,
+    /// and none is begun after it.
     package func restore(
         _ type: RecordType,
         _ range: TimeRange,
         keeping span: Duration,
-        progress: (Restored) -> Void
+        progress: @escaping @Sendable (Restored) -> Void
     ) async throws(StoreError) {
-        try await run { source, target throws(StoreError) in
-            let ranges = try await target.ledger()
+        let ranges = try await run { _, target throws(StoreError) in
+            try await target.ledger()
                 .filter { $0.type == type.name && $0.isProved && $0.range.overlaps(range) }
                 .sorted { $0.range.start < $1.range.start }
+        }
+        let waiting = Locked(ranges[...])
+        let next: @Sendable () -> Transfer? = { waiting.withLock { $0.popFirst() } }
+        let stop: @Sendable () -> Void = { waiting.withLock { $0 = [] } }
+        let outcome = await withTaskGroup(of: Result<Void, StoreError>.self) { group in
+            for _ in 0..<min(concurrency, ranges.count) {
+                group.addTask {
+                    let restored = await Result { () async throws(StoreError) in
+                        try await restoreEach(type, keeping: span, progress, next: next)
+                    }
+                    if case .failure = restored { stop() }
+                    return restored
+                }
+            }
+            var outcome = Result<Void, StoreError>.success(())
+            for await ended in group { if case .failure = ended { outcome = ended } }
+            return outcome
+        }
+        try outcome.get()
+    }
+
+    private func restoreEach(
+        _ type: RecordType,
+        keeping span: Duration,
+        _ progress: @Sendable (Restored) -> Void,
+        next: @Sendable () -> Transfer?
+    ) async throws(StoreError) {
+        try await run { source, target throws(StoreError) in
             let restore = Restore(type: type, source: source, target: target, bucketMicros: bucketMicros)
-            for transfer in ranges {
+            while let transfer = next() {
                 _ = try await source.pin(type, transfer.range, reason: "restored from cold", for: span)
                 progress(try await restore.run(transfer))
             }
@@ -95,17 +127,7 @@ package struct RestoreDesk: Sendable {
     private func run<R>(
         _ body: (PostgresSource, PostgresTarget) async throws(StoreError) -> R
     ) async throws(StoreError) -> R {
-        let (source, target) = try await tiers.openBeside()
-        do throws(StoreError) {
-            let answer = try await body(source, target)
-            await source.close()
-            await target.close()
-            return answer
-        } catch {
-            await source.close()
-            await target.close()
-            throw error
-        }
+        try await PostgresTiers.closing(try await tiers.openBeside(), body)
     }
 }
 

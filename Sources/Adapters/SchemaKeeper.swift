@@ -122,6 +122,15 @@ package struct SchemaKeeper: Sendable {
         }
     }
 
+    /// Where the tables and views of the catalogue's types are not as it says; only reads.
+    ///
+    /// Throws: `.schema` as `checkVersion` does.
+    package func drift(on connection: PostgresConnection, bucketMicros: Int64) async throws(StoreError) -> [SchemaDrift]
+    {
+        try await checkVersion(on: connection, bucketMicros: bucketMicros)
+        return try await FencedSession(connection: connection, tier: tier, token: nil).drift(of: catalog.types)
+    }
+
     private func deduplication(_ connection: PostgresConnection) async throws(StoreError) -> [String: Deduplication] {
         let found = try await at(tier.rawValue, "read the deduplication") { () throws(PostgresError) in
             guard try await connection.execute(HotSQL.hasDeduplication).scalar == "t" else { return [[String?]]() }

@@ -1,4 +1,6 @@
+import Postgres
 import Records
+import Tiering
 
 /// SQL that both tiers share: schemas, the tables behind the views, partitions, the archiver's fence.
 ///
@@ -206,5 +208,11 @@ enum TierSQL {
 
     static func inRange(_ range: TimeRange) -> String {
         "ts >= '\(range.start)' AND ts < '\(range.end)'"
+    }
+
+    /// Whether a row is of the part that a filter means; no value in it is null.
+    static func inPart(_ filter: TransferFilter) -> String {
+        let names = filter.names.map { "\($0.column) = \(SQLText.literal($0.value))" }
+        return ((filter.time.map { [inRange($0)] } ?? []) + names).joined(separator: " AND ")
     }
 }

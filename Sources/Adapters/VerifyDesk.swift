@@ -44,16 +44,8 @@ package struct VerifyDesk: Sendable {
     }
 
     package func run(_ selection: VerifySelection) async throws(StoreError) -> VerifyReport {
-        let (source, target) = try await tiers.openReaders()
-        do throws(StoreError) {
-            let report = try await run(selection, source, target)
-            await source.close()
-            await target.close()
-            return report
-        } catch {
-            await source.close()
-            await target.close()
-            throw error
+        try await PostgresTiers.closing(try await tiers.openReaders()) { source, target throws(StoreError) in
+            try await run(selection, source, target)
         }
     }
 
@@ -111,7 +103,7 @@ extension PostgresTarget {
                 }
             }
             let rows = try await at("cold", operation) { () throws(PostgresError) in
-                try await connection.execute(ColdSQL.readLedger).rows
+                try await connection.execute(ColdSQL.readTransfers).rows
             }
             await connection.rollback()
             return (check, try rows.map { row throws(StoreError) in try LedgerRow.transfer(row) })

@@ -90,7 +90,10 @@ extension Command {
                 flags: [dryRun, Flag("--type", .text("TYPE"), "Of one record type.")]
             ),
         ] + bringing + [
-            Command(.check, "Check the configuration and print what is in effect, secrets redacted."),
+            Command(
+                .check,
+                "Check the configuration, print what is in effect, and compare the schemas of both databases."
+            ),
             Command(
                 .simulate,
                 "Publish a lifelike feed of all record types to NATS, as a collector would.",

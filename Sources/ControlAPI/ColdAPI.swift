@@ -71,12 +71,12 @@ package struct ColdAPI: Sendable {
 
     private static func write(_ of: ArchiveStatus.OfType, at time: Timestamp?, to json: inout JSONWriter) {
         json.object("ranges") { json in
-            for state in Transfer.State.allCases { json.field(state.rawValue, of.ranges[state] ?? 0) }
+            for state in Transfer.State.allCases { json.field(state.rawValue, of.sums.ranges[state] ?? 0) }
         }
         json.field("lag_seconds", of.lagSeconds(at: time))
         json.field("oldest_unverified", of.oldestUnverified?.description)
-        json.field("verified_through", of.verifiedThrough?.description)
-        json.field("last_verified_at", of.lastVerifiedAt?.description)
+        json.field("verified_through", of.sums.verifiedThrough?.description)
+        json.field("last_verified_at", of.sums.lastVerifiedAt?.description)
         json.field("oldest_verification_at", of.oldestProof?.description)
         json.object("scrubbed") { json in
             json.field("ranges", of.scrubbed.ranges)
@@ -117,7 +117,7 @@ package struct ColdAPI: Sendable {
                 "thermocline_archive_ranges",
                 "Ranges by state.",
                 ["type": type, "state": state.rawValue]
-            ).set(Double(of.ranges[state] ?? 0))
+            ).set(Double(of.sums.ranges[state] ?? 0))
         }
         for (step, rows) in [("copied", of.rowsCopied), ("verified", of.rowsVerified), ("pruned", of.rowsPruned)] {
             metrics.counter(
@@ -160,7 +160,7 @@ package struct ColdAPI: Sendable {
                 ["type": type]
             ).set(Double(oldest.micros) / 1_000_000)
         }
-        if let last = of.lastVerifiedAt {
+        if let last = of.sums.lastVerifiedAt {
             metrics.gauge(
                 "thermocline_archive_last_verified_timestamp_seconds",
                 "When a range was last verified.",

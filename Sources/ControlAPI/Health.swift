@@ -54,14 +54,15 @@ package struct Health: Sendable, Equatable {
     /// What keeps ranges of one type from being proved.
     private static func findings(_ type: String, _ of: ArchiveStatus.OfType) -> [String] {
         let stuck: [(Transfer.State, String)] = [
-            (.unaccounted, "hot holds other rows than its writers counted"), (.failed, "the last attempt failed"),
+            (.unaccounted, "hot holds other rows than its writers counted"),
+            (.failed, "the last attempt failed" + (of.failure.map { ": \($0)" } ?? "")),
         ]
         let ranges = stuck.compactMap { state, meaning in
-            of.ranges[state].flatMap { count in
+            of.sums.ranges[state].flatMap { count in
                 count == 0
                     ? nil
-                    : "\(type): \(state.rawValue) ranges: \(count); \(meaning); nothing of them is pruned, they are "
-                        + "tried again, and GET /transfers says more"
+                    : "\(type): \(state.rawValue) ranges: \(count); \(meaning); nothing of them is pruned, hot keeps "
+                        + "their rows, they are tried again, and GET /transfers says more"
             }
         }
         let late =

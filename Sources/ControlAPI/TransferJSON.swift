@@ -14,8 +14,13 @@ struct TransferJSON: JSONWritable {
             json.field("id", transfer.id)
             json.field("request", transfer.request)
             json.field("type", transfer.type)
-            json.field("from", transfer.range.start.description)
-            json.field("to", transfer.range.end.description)
+            let time = transfer.filter?.time ?? transfer.range
+            json.field("from", time.start.description)
+            json.field("to", time.end.description)
+            json.field("partial", transfer.filter != nil)
+            if let filter = transfer.filter {
+                json.object("filter") { json in for name in filter.names { json.field(name.column, name.value) } }
+            }
             json.field("state", transfer.state.rawValue)
             json.field("prune", transfer.prunes)
             json.field("attempt", transfer.attempt)
@@ -32,7 +37,7 @@ struct TransferJSON: JSONWritable {
     }
 }
 
-/// The body of `POST /transfers`: `{"type", "from", "to", "prune"?}`.
+/// The body of `POST /transfers`: `{"type", "from", "to", "exchange"?, "market_type"?, "symbol"?, "prune"?}`.
 struct TransferBody {
     let request: TransferRequest
 
@@ -45,7 +50,7 @@ struct TransferBody {
         guard let members = json.members else {
             throw .init(code: "invalid_json", message: "the body is not a JSON object", remedy: example)
         }
-        let known = ["type", "from", "to", "prune"]
+        let known = ["type", "from", "to", "exchange", "market_type", "symbol", "prune"]
         if let unknown = members.first(where: { !known.contains($0.key) }) {
             throw .init(
                 code: "unknown_key",
@@ -77,7 +82,35 @@ struct TransferBody {
             }
             prunes = flag
         }
-        request = TransferRequest(type: type, range: TimeRange(start: from, end: to), prunes: prunes)
+        request = TransferRequest(
+            type: type,
+            range: TimeRange(start: from, end: to),
+            filter: TransferFilter(
+                exchange: try Self.name("exchange", json, Self.plain, StoredName.exchange),
+                marketType: try Self.name("market_type", json, Self.marketTypes, StoredName.marketType),
+                symbol: try Self.name("symbol", json, Self.plain, StoredName.symbol)
+            ),
+            prunes: prunes
+        )
+    }
+
+    private static let plain = "up to 64 letters, digits, - and _"
+    private static let marketTypes = StoredName.marketTypes.joined(separator: ", ")
+
+    /// A name as rows are stored with it; nil where it is not asked for.
+    private static func name(
+        _ key: String,
+        _ json: JSONValue,
+        _ known: String,
+        _ stored: (String) -> String?
+    ) throws(TransferRequest.Refusal) -> String? {
+        guard let value = json[key] else { return nil }
+        if let name = value.string.flatMap(stored) { return name }
+        throw .init(
+            code: "invalid_\(key)",
+            message: "\"\(key)\" is no name that a row can have; leave it out for all of them",
+            remedy: "a name is \(known)"
+        )
     }
 
     /// ISO 8601 with a zone, or milliseconds since 1970.

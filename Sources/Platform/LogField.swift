@@ -31,6 +31,7 @@ package struct LogField: Sendable {
     // What was touched.
     package static func rangeStart(_ time: some CustomStringConvertible) -> Self { .init("range_start", "\(time)") }
     package static func rangeEnd(_ time: some CustomStringConvertible) -> Self { .init("range_end", "\(time)") }
+    package static func filter(_ text: some CustomStringConvertible) -> Self { .init("filter", "\(text)") }
     package static func transfer(_ id: some CustomStringConvertible) -> Self { .init("transfer", "\(id)") }
     package static func state(_ name: String) -> Self { .init("state", name) }
     package static func position(_ sequence: UInt64) -> Self { .init("position", sequence) }

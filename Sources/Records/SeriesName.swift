@@ -19,7 +19,7 @@ enum MarketType: UInt8, Sendable {
     private static let perpetualTexts = ["perpetual", "swap", "futures", "future", "perp", "derivatives"].map {
         ShortText($0)
     }
-    private static let stored = ["spot", "perpetual", "options"].map { Array($0.utf8) }
+    fileprivate static let stored = ["spot", "perpetual", "options"].map { Array($0.utf8) }
 }
 
 /// Venue names and symbols, checked and folded.
@@ -79,6 +79,31 @@ enum SeriesName {
 
     private static let spotSuffix = ShortText("spot")
     private static let derivativeSuffixes = ["derivatives", "perpetual", "swap", "futures"].map { ShortText($0) }
+}
+
+/// The one spelling in which names of a series are stored, of any that is on the wire; nil for what no row can have.
+package enum StoredName {
+    package static let marketTypes = MarketType.stored.map { String(decoding: $0, as: UTF8.self) }
+
+    package static func exchange(_ text: String) -> String? {
+        let bytes = Array(text.utf8)
+        var out = RowWriter()
+        guard SeriesName.appendExchange(bytes.span, 0, bytes.count, to: &out) != nil else { return nil }
+        return String(decoding: out.bytes, as: UTF8.self)
+    }
+
+    package static func marketType(_ text: String) -> String? {
+        let bytes = Array(text.utf8)
+        return MarketType(bytes.span, 0, bytes.count).map { marketTypes[Int($0.rawValue)] }
+    }
+
+    package static func symbol(_ text: String) -> String? {
+        let bytes = Array(text.utf8)
+        var out = RowWriter()
+        let limit = DecodeLimits().symbolLength
+        guard SeriesName.appendSymbol(bytes.span, 0, bytes.count, limit: limit, to: &out) else { return nil }
+        return String(decoding: out.bytes, as: UTF8.self)
+    }
 }
 
 /// A word of up to 16 bytes as one number: compared without loops or allocations.

@@ -38,13 +38,13 @@ actor ArchiveProcess {
         )
     }
 
-    private static func report(_ event: ArchiveEvent, by name: String, to trace: Trace) {
+    static func report(_ event: ArchiveEvent, by name: String, to trace: Trace) {
         switch event {
         case .moved(let transfer, let from):
-            trace.count("\(transfer.state)")
+            trace.count(transfer.filter == nil ? "\(transfer.state)" : "part \(transfer.state)")
             trace.add(
                 "  \(name) moved \(transfer.type) \(transfer.range.start.micros) from \(from) to \(transfer.state)"
-                    + " \(transfer.hot?.rows ?? 0) \(transfer.error ?? "")"
+                    + " \(transfer.filter?.description ?? "") \(transfer.hot?.rows ?? 0) \(transfer.error ?? "")"
             )
         case .transferFailed(let transfer, let detail, _):
             trace.count("transfer failed")

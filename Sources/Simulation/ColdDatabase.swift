@@ -19,6 +19,8 @@ package actor ColdDatabase {
         package static let ignoresFence = Flaws(rawValue: 4)
         /// A copy now and then stores a row less than it was given.
         package static let losesRows = Flaws(rawValue: 8)
+        /// What a part inserts is not added to what its range must be in cold.
+        package static let forgetsParts = Flaws(rawValue: 16)
     }
     struct RangeKey: Hashable {
         let type: String
@@ -44,10 +46,12 @@ package actor ColdDatabase {
     /// Rows that retention took out, conflicts included, and when each range was.
     private var expired: [String: [String: Set<Digest128>]] = [:]
     private var expiries: [String: [(range: TimeRange, at: Timestamp)]] = [:]
+    /// Transfers of whole ranges, and of parts of them.
     package internal(set) var ledger: [Transfer] = []
+    package internal(set) var parts: [Transfer] = []
     private var indices: [RangeKey: Int] = [:]
     /// The last transfer that was recorded as mismatched or unaccounted: without damage there is none.
-    package private(set) var halted: Transfer?
+    package internal(set) var halted: Transfer?
     private(set) var manifests: [Manifest] = []
     /// Rows as they were, and what stands instead.
     private var damage: [(type: String, row: MemoryRow, instead: MemoryRow?)] = []
@@ -56,7 +60,7 @@ package actor ColdDatabase {
     private(set) var fence: Int64 = 0
     private var sessions: [Int: Int64] = [:]
     private var lastSession = 0
-    private var changed: Set<String> = []
+    var changed: Set<String> = []
     private var endsSessions = true
 
     package init(catalog: Catalog, clock: ManualClock, bucketMicros: Int64, flaws: Flaws = []) {
@@ -102,13 +106,14 @@ package actor ColdDatabase {
         indices[RangeKey(type: transfer.type, range: transfer.range)]
     }
 
-    private func append(_ transfer: Transfer) {
+    func append(_ transfer: Transfer) {
         indices[RangeKey(type: transfer.type, range: transfer.range)] = ledger.count
         ledger.append(transfer)
     }
 
     /// Writes the ledger row; what an operator asked for stays as it is.
     func record(_ transfer: Transfer) {
+        if transfer.filter != nil { return record(part: transfer) }
         var row = transfer
         row.updatedAt = clock.timestamp
         changed.insert(transfer.type)
@@ -126,6 +131,7 @@ package actor ColdDatabase {
     }
 
     func recordFailure(of transfer: Transfer, detail: String) {
+        if transfer.filter != nil { return recordFailure(ofPart: transfer, detail: detail) }
         guard let index = index(of: transfer) else {
             var row = Transfer(id: transfer.id, type: transfer.type, range: transfer.range)
             row.failed(detail)
@@ -150,11 +156,18 @@ package actor ColdDatabase {
     }
 
     func recordVerified(_ transfer: Transfer) -> Transfer {
-        guard let hot = transfer.hot, let cold = transfer.cold else {
-            preconditionFailure("a manifest needs both sums")
-        }
+        guard let cold = transfer.cold else { preconditionFailure("a manifest says what cold must hold") }
+        let hot = transfer.hot ?? .zero
         let number = (manifests.last?.number ?? 0) + 1
         let fields = "\(manifests.last?.sha256 ?? "")\n\(number)\n\(transfer.type)\n\(transfer.range)\n\(hot)\n\(cold)"
+        if transfer.filter != nil, !proveWhole(transfer, by: number) {
+            // It inserted nothing: the range's last proof stays.
+            var recorded = transfer
+            recorded.staging = nil
+            record(recorded)
+            if let name = transfer.staging { staging[name] = nil }
+            return recorded
+        }
         let sha256 = SHA256.hash(Array(fields.utf8)).map { String($0, radix: 16) }.joined(separator: ".")
         manifests.append(Manifest(number: number, type: transfer.type, range: transfer.range, sha256: sha256))
         var recorded = transfer
@@ -283,8 +296,11 @@ package actor ColdDatabase {
         do { return try readers[type]?.rows(bytes).first } catch { return nil }
     }
 
+    var isDamaged: Bool { !damage.isEmpty }
+
     /// Puts everything back as it was before the damage.
     package func mend() {
+        if halted?.state == .mismatched { halted = nil }
         for (type, row, instead) in damage {
             if let instead { tables[type]?.remove(instead) }
             _ = tables[type]?.insert(row)

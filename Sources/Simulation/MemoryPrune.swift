@@ -143,6 +143,8 @@ extension HotDatabase {
         count(stored, resting.type, writer: "undo")
         guard rows.allSatisfy({ tables[resting.type]?.row($0)?.content == $0.content }) else { return false }
         self.resting.remove(at: index)
+        let manifests = resting.proofs.map(\.manifest)
+        prunes.removeAll { manifests.contains($0.record.manifest) }
         return true
     }
 

@@ -31,13 +31,21 @@ package struct MemorySource: ArchiveSource {
         try await run("measure the commit latency") { await database.commitLatency }
     }
 
-    package func pruneRecords() async throws(StoreError) -> [PruneRecord] {
-        try await run("read the prune log") { await database.prunes.map(\.record) }
+    package func forget(_ emptied: [RangeActivity]) async throws(StoreError) {
+        try await run("forget activity") { await database.forget(emptied) }
     }
 
-    package func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> MemorySnapshot {
+    package func newestPrune() async throws(StoreError) -> PruneRecord? {
+        try await run("read the prune log") { await database.prunes.map(\.record).max { $0.manifest < $1.manifest } }
+    }
+
+    package func openSnapshot(
+        of type: RecordType,
+        in range: TimeRange,
+        filter: TransferFilter?
+    ) async throws(StoreError) -> MemorySnapshot {
         let (stamp, rows, expected) = try await run("open snapshot") {
-            await database.snapshot(of: type.name, in: range)
+            await database.snapshot(of: type.name, in: range, filter)
         }
         return MemorySnapshot(
             stamp: stamp ?? "",
@@ -99,9 +107,23 @@ extension HotDatabase {
         }
     }
 
-    func snapshot(of type: String, in range: TimeRange) -> (String?, [MemoryRow], Int) {
+    func forget(_ emptied: [RangeActivity]) {
+        for found in emptied where stamp(of: found.type, in: found.range) == (found.stamp, 0) {
+            for bucket in activity.keys where bucket.type == found.type && found.range.contains(bucket.start) {
+                activity[bucket] = nil
+            }
+        }
+    }
+
+    func snapshot(
+        of type: String,
+        in range: TimeRange,
+        _ filter: TransferFilter?
+    ) -> (String?, [MemoryRow], Int) {
         let (stamp, expected) = stamp(of: type, in: range)
-        return (stamp, tables[type]?.rows(in: range) ?? [], expected)
+        let all = tables[type]?.rows(in: range) ?? []
+        let meant = filter.map { filter in all.filter { $0.isMeant(by: filter) } } ?? all
+        return (stamp, meant, expected - all.count + meant.count)
     }
 
     /// Deletes a range if it holds exactly what was verified.

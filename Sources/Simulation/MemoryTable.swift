@@ -1,5 +1,6 @@
 import Digest
 import Records
+import Tiering
 
 /// One row in memory: its bytes, and what it is.
 struct MemoryRow: Sendable {
@@ -11,7 +12,15 @@ struct MemoryRow: Sendable {
     /// The whole COPY tuple.
     let bytes: [UInt8]
 
+    /// Exchange, market type and symbol.
+    let series: [String]
+
     var summary: Summary { Summary(rows: 1, digest: content) }
+
+    func isMeant(by filter: TransferFilter) -> Bool {
+        filter.time?.contains(ts) != false
+            && zip([filter.exchange, filter.marketType, filter.symbol], series).allSatisfy { $0 == nil || $0 == $1 }
+    }
 }
 
 /// The rows of one record type, unique by natural key, by bucket of event time.
@@ -89,7 +98,8 @@ struct MemoryRowReader: Sendable {
                     identity: try name(reader, chunk),
                     content: try digester.summarize(bytes.span).digest,
                     ts: try identity.timestamp(of: bytes.span),
-                    bytes: bytes
+                    bytes: bytes,
+                    series: (1...3).map { reader.text($0, in: chunk.span) ?? "" }
                 )
             )
         }

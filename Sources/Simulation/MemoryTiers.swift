@@ -115,8 +115,24 @@ package struct MemoryTarget: ArchiveTarget {
         }
     }
 
-    package func ledger() async throws(StoreError) -> [Transfer] {
-        try await run("read ledger") { await database.ledger }
+    package func ledger(_ selection: LedgerSelection) async throws(StoreError) -> [Transfer] {
+        try await run("read ledger") { await database.ledger.filter(selection.contains) }
+    }
+
+    package func sums(since time: Timestamp?) async throws(StoreError) -> (of: [String: LedgerSums], at: Timestamp)? {
+        try await run("read sums") { (LedgerSums.of(await database.ledger + database.parts), database.clock.timestamp) }
+    }
+
+    package func oldestProofs(of types: [RecordType]) async throws(StoreError) -> [String: Timestamp] {
+        let proved = try await run("read the oldest proofs") { await database.ledger.filter(\.isProved) }
+        return proved.reduce(into: [:]) { oldest, transfer in
+            guard let at = transfer.provedAt else { return }
+            oldest[transfer.type] = min(oldest[transfer.type] ?? at, at)
+        }
+    }
+
+    package func openParts() async throws(StoreError) -> [Transfer] {
+        try await run("read parts") { await database.parts.filter { $0.state != .verified } }
     }
 
     package func record(_ transfer: Transfer) async throws(StoreError) {
@@ -133,7 +149,7 @@ package struct MemoryTarget: ArchiveTarget {
         merges: Bool
     ) async throws(StoreError) -> MemoryCopy {
         let held = try await run("begin copy") { await database.summary(of: type.name, in: transfer.range) }
-        let isDirect = transfer.cold == nil && held.rows == 0 && !merges
+        let isDirect = transfer.cold == nil && held.rows == 0 && !merges && transfer.filter == nil
         return MemoryCopy(
             transfer: transfer,
             type: type,
@@ -259,10 +275,12 @@ package actor MemoryCopy: ColdCopy {
     package func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer {
         let (bytes, staging, base, transfer, type) = (bytes, staging, base, transfer, type)
         return try await target.run("commit copy") { [database = target.database] () throws(StoreError) in
+            let base = transfer.filter == nil ? base : try await database.settledSum(ofWhole: transfer)
             let added = try await database.store(bytes, transfer, type: type, staging: staging)
             var copied = transfer
             copied.copied(hot: hot, cold: base + added, stamp: stamp, staging: staging)
             await database.record(copied)
+            if transfer.filter != nil && added != .zero { await database.addToWhole(copied) }
             return copied
         }
     }

@@ -137,7 +137,7 @@ package actor World {
         for number in 0..<steps {
             trace.beginStep()
             trace.add("step \(number) at \(clock.timestamp.micros)")
-            await step()
+            try await step()
             try await check()
         }
     }
@@ -193,7 +193,7 @@ package actor World {
         switch draw(20) {
         case 0..<6: await publish(1 + draw(2))
         case 6..<17: await laneStep()
-        case 17: pass(.seconds(1 + draw(40)))
+        case 17: if draw(2) == 0 { pass(.seconds(1 + draw(40))) } else { await requestPart() }
         case 18: await archive[1 - index].step(draw(2) == 0 ? .work : .renew)
         default:
             trace.add("  archive \(index) is killed")
@@ -203,7 +203,7 @@ package actor World {
         do throws(Invariants.Violation) { try await check() } catch { failure = failure ?? error }
     }
 
-    private func step() async {
+    private func step() async throws(Invariants.Violation) {
         switch draw(200) {
         case 0..<24: await publish(1 + draw(3))
         case 24..<140: await laneStep()
@@ -212,8 +212,9 @@ package actor World {
         case 186: await restartIngest()
         case 187: await restartArchive()
         case 188..<192: await trouble()
-        case 192..<195: await request()
+        case 192..<195: if draw(2) == 0 { await request() } else { await requestPart() }
         case 195: await pin()
+        case 196: try await scrub()
         default: break
         }
     }
@@ -311,13 +312,15 @@ package actor World {
         archive[index] = newArchive(index)
     }
 
+    func newRequest() -> String { "request-\(ids.next())" }
+
     private func request() async {
         guard let transfer = await cold.ledger.randomElement(using: &generator) else { return }
         let prunes = draw(2) == 0
         trace.add("  \(transfer.type) \(transfer.range.start.micros) is asked for")
         trace.count("request")
         await cold.request(
-            transfer.request ?? "request-\(ids.next())",
+            transfer.request ?? newRequest(),
             type: transfer.type,
             range: transfer.range,
             prunes: prunes
@@ -344,6 +347,8 @@ package actor World {
 
     func check() async throws(Invariants.Violation) {
         if let failure { throw failure }
+        // What is found then is looked for by who did the damage; what changes meanwhile is judged after it.
+        if await cold.isDamaged { return }
         let changed = await hot.takeChanges().union(await cold.takeChanges())
         for type in changed.sorted() {
             let evidence = await evidence(of: type)

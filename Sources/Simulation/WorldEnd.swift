@@ -17,10 +17,10 @@ extension World {
             try await check()
         }
         try await check()
-        let before = await (cold.ledger, hot.newestEvent())
+        let before = await cold.ledger + cold.parts
         _ = await settleOnce()
-        let after = await cold.ledger
-        guard before.0.map(\.state) == after.map(\.state), before.0.map(\.manifest) == after.map(\.manifest) else {
+        let after = await cold.ledger + cold.parts
+        guard before.map(\.state) == after.map(\.state), before.map(\.manifest) == after.map(\.manifest) else {
             throw Invariants.Violation(rule: .provedBeforePruned, type: "all", detail: "a second pass moved something")
         }
         return try await audit()
@@ -45,7 +45,7 @@ extension World {
 
     /// Drains every lane and archives once; true where nothing is left to do.
     private func settleOnce() async -> Bool {
-        let before = await cold.ledger.map(\.state)
+        let before = await states()
         for lane in lanes.indices {
             for _ in 0..<2_000 {
                 await ingest[0].step(lane, prefersCommit: true)
@@ -55,9 +55,14 @@ extension World {
         }
         await archive[0].step(.work)
         await archive[0].step(.work)
-        let after = await cold.ledger
-        return before == after.map(\.state) && after.allSatisfy { [.verified, .pruned, .expired].contains($0.state) }
+        let (after, ledger) = await (states(), cold.ledger)
+        let gone = Set(ledger.lazy.filter { $0.state == .expired }.map { HotPartition(type: $0.type, range: $0.range) })
+        let rest = await cold.parts.filter { !gone.contains(HotPartition(type: $0.type, range: $0.range)) }
+        return before == after && rest.allSatisfy { $0.state == .verified }
+            && ledger.allSatisfy { [.verified, .pruned, .expired].contains($0.state) }
     }
+
+    private func states() async -> [Transfer.State] { await cold.ledger.map(\.state) + cold.parts.map(\.state) }
 
     private func audit() async throws(Invariants.Violation) -> SetReport {
         let excused = publications.excused(by: await hot.gaps)

@@ -7,10 +7,7 @@ package struct ArchiveStatus: Sendable, Equatable {
     package enum State: String, Sendable { case starting, archiving, waiting, degraded, stopped }
     /// One type's ranges and how far they have come.
     package struct OfType: Sendable, Equatable {
-        package var ranges: [Transfer.State: Int] = [:]
-        /// End of the newest verified range.
-        package var verifiedThrough: Timestamp?
-        package var lastVerifiedAt: Timestamp?
+        package var sums = LedgerSums()
         package var rowsCopied = 0
         package var rowsVerified = 0
         package var rowsPruned = 0
@@ -18,13 +15,13 @@ package struct ArchiveStatus: Sendable, Equatable {
         package var declined = 0
         /// Rows that came after cold's retention let their range go; they rest in hot.
         package var rowsLate = 0
-        /// What the ranges proved so far hold in cold, now.
-        package var rowsInCold = 0
         /// The mismatched range that halts the type, with what was found.
         package var halted: String?
         /// How a tier's schema differs from the catalogue; the type waits until it is mended.
         package var drift: String?
         package var errors: [String] = []
+        /// Why an attempt failed, the last of those of ranges that are to be tried again.
+        package var failure: String?
         /// Closed ranges with rows that are not verified yet, oldest first: how far the archive is behind.
         package var oldestUnverified: Timestamp?
         /// When the range was proved or scrubbed whose last proof is the oldest.
@@ -62,22 +59,26 @@ package struct ArchiveStatus: Sendable, Equatable {
     package var types: [String: OfType] = [:]
     package var hotReachable = false
     package var coldReachable = false
+    /// When the ledger had changed last that the sums of the types are of.
+    package var countedAt: Timestamp?
 
     package init() {}
 
-    /// Counts the ledger into the types' states; rows moved are counted as they move.
-    package mutating func count(_ ledger: [Transfer], types names: [String]) {
+    /// Takes in what is not settled, parts of ranges among it, and what all of the ledger says where that changed since
+    /// it was asked last.
+    package mutating func count(
+        _ unsettled: [Transfer],
+        _ sums: [String: LedgerSums]?,
+        oldestProofs: [String: Timestamp] = [:],
+        types names: [String]
+    ) {
         for name in names {
             var of = types[name] ?? OfType()
-            let own = ledger.filter { $0.type == name }
-            of.ranges = Dictionary(own.map { ($0.state, 1) }, uniquingKeysWith: +)
-            let proved = own.filter { $0.state == .verified || $0.state == .pruned }
-            of.verifiedThrough = proved.map(\.range.end).max()
-            let held = own.lazy.filter { $0.manifest != nil && $0.state != .expired }
-            of.rowsInCold = held.map { $0.cold?.rows ?? 0 }.reduce(0, +)
-            of.lastVerifiedAt = own.compactMap(\.verifiedAt).max()
-            of.oldestProof = own.lazy.filter(\.isProved).compactMap(\.provedAt).min()
+            let own = unsettled.filter { $0.type == name }
+            if let sums { of.sums = sums[name] ?? LedgerSums() }
+            of.oldestProof = oldestProofs[name]
             of.halted = own.first { $0.state == .mismatched }.map(Self.explain)
+            of.failure = own.last { $0.state == .failed }?.error
             of.errors = own.filter { $0.error != nil }.suffix(5).map { "\($0.range): \($0.error ?? "")" }
             types[name] = of
         }
@@ -88,19 +89,18 @@ package struct ArchiveStatus: Sendable, Equatable {
     /// Counting again after each of thousands of ranges would cost the square of their number.
     package mutating func moved(_ transfer: Transfer, from before: Transfer.State?) {
         var of = types[transfer.type] ?? OfType()
-        if let before { of.ranges[before, default: 0] -= 1 }
-        of.ranges[transfer.state, default: 0] += 1
-        if transfer.state == .verified || transfer.state == .pruned {
-            of.verifiedThrough = max(of.verifiedThrough ?? transfer.range.end, transfer.range.end)
-            of.lastVerifiedAt = [of.lastVerifiedAt, transfer.verifiedAt].compactMap(\.self).max()
-        }
+        if let before { of.sums.ranges[before, default: 0] -= 1 }
+        // What it holds is counted with the next sums: what it held before is not known here.
+        of.sums.add(transfer, rowsInCold: 0)
         if transfer.state == .mismatched { of.halted = of.halted ?? Self.explain(transfer) }
+        if transfer.state == .failed { of.failure = transfer.error }
         if let error = transfer.error { of.errors = of.errors.suffix(4) + ["\(transfer.range): \(error)"] }
         types[transfer.type] = of
     }
 
     private static func explain(_ transfer: Transfer) -> String {
-        "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
+        (transfer.filter.map { "part (\($0)) of " } ?? "")
+            + "range \(transfer.range) is mismatched: \(transfer.error ?? "unknown"); nothing of this type is moved or "
             + "pruned meanwhile"
     }
 }

@@ -52,7 +52,8 @@ extension Result where Failure == StoreError {
 /// One hot snapshot of a range: stamps and rows as of the same instant.
 package protocol HotSnapshot: RowStream {
     var stamp: String { get }
-    /// How many rows activity says there are; the stream must hold exactly as many.
+    /// How many rows activity says there are, less those that the filter leaves out; the stream must hold exactly as
+    /// many.
     var expectedRows: Int { get }
     /// Ends the snapshot, whether or not it was read to its end.
     func close() async
@@ -96,9 +97,16 @@ package protocol ArchiveSource: Sendable {
     func newestEvent() async throws(StoreError) -> Timestamp?
     /// How long a small transaction takes now, from here to its COMMIT and back.
     func commitLatency() async throws(StoreError) -> Duration
-    /// Every prune hot remembers; cold must hold each manifest named here.
-    func pruneRecords() async throws(StoreError) -> [PruneRecord]
-    func openSnapshot(of type: RecordType, in range: TimeRange) async throws(StoreError) -> Snapshot
+    /// Forgets the activity of emptied ranges that is still as it is here: late rows bring their own.
+    func forget(_ emptied: [RangeActivity]) async throws(StoreError)
+    /// The prune that rests on the newest manifest; where cold holds that one it holds all before it.
+    func newestPrune() async throws(StoreError) -> PruneRecord?
+    /// The rows of a range, or those of them that a filter lets through.
+    func openSnapshot(
+        of type: RecordType,
+        in range: TimeRange,
+        filter: TransferFilter?
+    ) async throws(StoreError) -> Snapshot
 
     // MARK: Prune
 
@@ -143,6 +151,9 @@ package protocol ArchiveSource: Sendable {
 package protocol ColdCopy: Sendable {
     func write(_ rows: [UInt8]) async throws(StoreError)
     /// Merges what was written, records the transfer as copied, commits. Merge adds rows, it never replaces one.
+    ///
+    /// What a part inserts is added to what its range must be in cold, which is not proved until the part is. Throws:
+    /// `.failed` (retry) where the range is not settled itself.
     func commit(hot: Summary, stamp: String) async throws(StoreError) -> Transfer
     /// Leaves cold as it was.
     func abandon() async
@@ -153,12 +164,20 @@ package protocol ArchiveTarget: Sendable {
     associatedtype Copy: ColdCopy
     associatedtype Rows: RowStream
 
-    func ledger() async throws(StoreError) -> [Transfer]
+    /// The transfers of whole ranges that a selection names.
+    func ledger(_ selection: LedgerSelection) async throws(StoreError) -> [Transfer]
+    /// Those of parts of ranges that are not verified.
+    func openParts() async throws(StoreError) -> [Transfer]
+    /// What all of the ledger says by type, and when it changed last; nil where it did not since `time`.
+    func sums(since time: Timestamp?) async throws(StoreError) -> (of: [String: LedgerSums], at: Timestamp)?
+    /// By type: when the range was proved or scrubbed whose last proof is the oldest.
+    func oldestProofs(of types: [RecordType]) async throws(StoreError) -> [String: Timestamp]
     /// Writes the ledger row alone; what an operator asked for (`request`, `prunes`) stays as the ledger has it.
     func record(_ transfer: Transfer) async throws(StoreError)
     /// Counts a failed attempt and its error, whatever state the ledger has: an unknown COMMIT may have succeeded.
     func recordFailure(of transfer: Transfer, detail: String) async throws(StoreError)
-    /// Straight into the table where the range is new and empty, else, or if `merges`, beside it, to be merged by key.
+    /// Straight into the table where the range is new and empty; else, or if `merges`, beside it, to be merged by key,
+    /// as a part always is.
     func beginCopy(_ transfer: Transfer, type: RecordType, merges: Bool) async throws(StoreError) -> Copy
     /// The range as readers see it.
     func read(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> Rows
@@ -168,6 +187,8 @@ package protocol ArchiveTarget: Sendable {
     /// How many of these rows neither the range nor `conflict` holds with equal content; leaves nothing behind.
     func missing(_ rows: some RowStream, type: RecordType, in range: TimeRange) async throws(StoreError) -> Int
     /// Appends the manifest of a verified transfer, drops its staging and records it, in one transaction.
+    ///
+    /// Of a part the manifest is the range's from then on; a part that inserted nothing leaves the last one.
     func recordVerified(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer
     /// SHA-256 of the manifests with these numbers; absent where the ledger has none.
     func manifests(_ numbers: [Int64]) async throws(StoreError) -> [Int64: String]

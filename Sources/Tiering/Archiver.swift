@@ -79,8 +79,9 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         /// The partitions that may leave hot whole, and whether any waits for its drop.
         let partitions: [DuePartition]
         let rests: Bool
-        /// The transfers that wait, oldest first, and the types of which none is begun any more.
-        private let queue: Locked<(waiting: ArraySlice<Transfer>, halted: Set<String>)>
+        /// The transfers that wait, oldest range first, those of one range together; and the types of which none is
+        /// begun any more.
+        private let queue: Locked<(waiting: ArraySlice<[Transfer]>, halted: Set<String>)>
 
         init(
             _ due: [Transfer],
@@ -95,15 +96,24 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             (self.token, self.newestEvent, self.known, self.isStopping) = (token, newestEvent, known, isStopping)
             (self.partitions, self.rests) = (partitions, rests)
             self.expiring = expiring
-            count = due.count
-            queue = Locked((due[...], []))
+            var ranges: [[Transfer]] = []
+            for transfer in due {
+                if let last = ranges.last?.last, last.type == transfer.type, last.range == transfer.range {
+                    ranges[ranges.count - 1].append(transfer)
+                } else {
+                    ranges.append([transfer])
+                }
+            }
+            count = ranges.count
+            queue = Locked((ranges[...], []))
         }
 
-        func next() -> Transfer? {
+        /// The transfers of the next range, to be carried one after the other.
+        func next() -> [Transfer]? {
             guard !isStopping() else { return nil }
             return queue.withLock { queue in
-                while let transfer = queue.waiting.popFirst() {
-                    if !queue.halted.contains(transfer.type) { return transfer }
+                while let range = queue.waiting.popFirst() {
+                    if !queue.halted.contains(range[0].type) { return range }
                 }
                 return nil
             }
@@ -162,26 +172,30 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         isStopping: @escaping @Sendable () -> Bool
     ) async throws(StoreError) -> Work {
         try await checkManifests(sessions)
-        let ledger = try await sessions.target.ledger()
-        let names = types.map(\.name)
+        let parts = try await sessions.target.openParts().filter(isOurs)
         let activity = try await sessions.source.activity(of: types, rangeMicros: planner.policy.rangeMicros)
         let newest = try await sessions.source.newestEvent()
-        let drift = try await sessions.source.drift(of: types) + (try await sessions.target.drift(of: types))
         let clock = PruneClock(wall: now(), newestEvent: newest)
-        let due = planner.plan(activity: activity, ledger: ledger, clock: clock, newID: newID)
+        let ledger = try await sessions.target.ledger(planner.selection(activity, parts, types, clock: clock))
+            .filter(isOurs)
+        let emptied = planner.emptied(activity, ledger)
+        if !emptied.isEmpty { try await sessions.source.forget(emptied) }
+        try await count(ledger + parts, sessions.target)
+        let drift = try await sessions.source.drift(of: types) + (try await sessions.target.drift(of: types))
+        let due = planner.plan(activity: activity, ledger: ledger, parts: parts, clock: clock, newID: newID)
         let late = planner.late(activity, ledger)
         try await Expiry(source: sessions.source, target: sessions.target, types: types).tell(late)
         let partitions = planner.duePartitions(
             activity: activity,
             ledger: ledger,
+            parts: parts,
             existing: try await sessions.source.partitions(of: types),
             clock: clock
         ).filter { due in !drift.contains { $0.type == due.partition.type } }
         let rests = try await !sessions.source.resting(for: planner.policy.undo).isEmpty
         board.update {
-            $0.count(ledger, types: names)
-            for name in names {
-                let waiting = due.filter { $0.type == name && $0.state != .verified }
+            for name in types.map(\.name) {
+                let waiting = due.filter { $0.type == name && $0.filter == nil && $0.state != .verified }
                 $0.types[name]?.oldestUnverified = waiting.map(\.range.start).min()
                 $0.types[name]?.rowsLate = late.reduce(0) { $0 + ($1.0.type == name ? $1.rows : 0) }
                 $0.types[name]?.drift = drift.first { $0.type == name }?.description
@@ -193,10 +207,22 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
             rests: rests,
             token: token,
             newestEvent: newest,
-            known: Dictionary(ledger.map { ($0.id, $0.state) }) { $1 },
-            expiring: planner.expiring(ledger, clock: clock),
+            known: Dictionary((ledger + parts).map { ($0.id, $0.state) }) { $1 },
+            expiring: planner.expiring(ledger, parts: parts, clock: clock),
             isStopping: isStopping
         )
+    }
+
+    /// Of a type that is not moved hot was not asked what it holds.
+    private func isOurs(_ transfer: Transfer) -> Bool { types.contains { $0.name == transfer.type } }
+
+    private func count(_ ledger: [Transfer], _ target: Tiers.Target) async throws(StoreError) {
+        let sums = try await target.sums(since: board.current.countedAt)
+        let proofs = try await target.oldestProofs(of: types)
+        board.update {
+            $0.count(ledger, sums?.of, oldestProofs: proofs, types: types.map(\.name))
+            $0.countedAt = sums?.at ?? $0.countedAt
+        }
     }
 
     /// Carries what waits, as many transfers at once as are allowed; the first that finds a tier away ends the others.
@@ -240,22 +266,29 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
     private func carryEach(of work: Work, in sessions: Sessions) async throws(StoreError) {
         var sessions = sessions
         do throws(StoreError) {
-            while let transfer = work.next() {
-                // The scrub halts types, too.
-                guard let type = types.first(where: { $0.name == transfer.type }),
-                    board.current.types[type.name]?.halted == nil
-                else { continue }
-                try await awaitCalm(sessions.source, work)
-                if work.isStopping() { break }
-                let after = try await carry(transfer, type, work, &sessions)
-                if after.state == .mismatched { work.halt(after.type) }
-                board.update { $0.moved(after, from: work.known[after.id]) }
-            }
+            while let range = work.next() { try await carry(range, work, &sessions) }
         } catch {
             await sessions.close()
             throw error
         }
         await sessions.close()
+    }
+
+    /// Carries the whole of a range, then the parts that were asked for.
+    private func carry(_ range: [Transfer], _ work: Work, _ sessions: inout Sessions) async throws(StoreError) {
+        for transfer in range {
+            // The scrub halts types, too.
+            guard let type = types.first(where: { $0.name == transfer.type }),
+                board.current.types[type.name]?.halted == nil
+            else { return }
+            try await awaitCalm(sessions.source, work)
+            if work.isStopping() { return }
+            let after = try await carry(transfer, type, work, &sessions)
+            if after.state == .mismatched { work.halt(after.type) }
+            board.update { $0.moved(after, from: work.known[after.id]) }
+            // Proved before any more of it is copied.
+            if [.copied, .mismatched].contains(after.state) { return }
+        }
     }
 
     private func awaitCalm(_ source: Tiers.Source, _ work: Work) async throws(StoreError) {
@@ -321,13 +354,14 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
 
     /// Refuses to work over a cold tier that lacks proofs on whose strength hot was pruned.
     private func checkManifests(_ sessions: Sessions) async throws(StoreError) {
-        let pruned = try await sessions.source.pruneRecords()
-        let held = try await sessions.target.manifests(pruned.map(\.manifest))
-        guard let lost = pruned.first(where: { held[$0.manifest] != $0.sha256 }) else { return }
+        guard let lost = try await sessions.source.newestPrune(),
+            try await sessions.target.manifests([lost.manifest])[lost.manifest] != lost.sha256
+        else { return }
         let detail =
             "hot pruned \(lost.type) \(lost.range) on the strength of manifest \(lost.manifest), which cold does not "
             + "hold: cold was restored from an older backup, or is another database. Nothing was moved or pruned. "
-            + "Restore the newest backup of cold, or point cold.postgres at the right database."
+            + "Restore the newest backup of cold, point cold.postgres at the right database, or take what still rests "
+            + "in hot back with `thermocline undo`."
         report(.archiveLost(detail))
         throw StoreError(.corrupt, .halt, tier: "cold", operation: "check manifests", detail: detail)
     }

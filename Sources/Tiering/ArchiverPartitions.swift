@@ -10,7 +10,7 @@ extension Archiver {
             for due in work.partitions { try await rest(due, work, &sessions) }
             let resting = try await sessions.source.resting(for: planner.policy.undo)
             // What cold must be now: this pass may have merged more.
-            let ledger = resting.isEmpty ? [] : try await sessions.target.ledger()
+            let ledger = resting.isEmpty ? [] : try await sessions.target.ledger(planner.selection(resting))
             for resting in resting { try await settle(resting, ledger, work, &sessions) }
         } catch {
             await sessions.close()

@@ -15,13 +15,23 @@ package struct Bisection<Source: ArchiveSource, Target: ArchiveTarget> {
     private let type: RecordType
     /// Hot holds everything that cold must hold; else cold may hold what hot lacks, because hot was pruned.
     private let isWhole: Bool
+    /// The part of hot that is looked at; nil for all of it.
+    private let filter: TransferFilter?
     private var found: Differences
 
-    package init(source: Source, target: Target, type: RecordType, isWhole: Bool, limit: Int) {
+    package init(
+        source: Source,
+        target: Target,
+        type: RecordType,
+        isWhole: Bool,
+        filter: TransferFilter? = nil,
+        limit: Int
+    ) {
         self.source = source
         self.target = target
         self.type = type
         self.isWhole = isWhole
+        self.filter = filter
         found = Differences(limit: limit)
     }
 
@@ -54,7 +64,7 @@ package struct Bisection<Source: ArchiveSource, Target: ArchiveTarget> {
         _ range: TimeRange,
         _ body: (Source.Snapshot) async throws(StoreError) -> R
     ) async throws(StoreError) -> R {
-        let snapshot = try await source.openSnapshot(of: type, in: range)
+        let snapshot = try await source.openSnapshot(of: type, in: range, filter: filter)
         do throws(StoreError) {
             let read = try await body(snapshot)
             await snapshot.close()

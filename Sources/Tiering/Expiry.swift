@@ -6,9 +6,9 @@ extension Planner {
     /// Ranges that are due to leave cold, those that overlap together: one without the other would be half a range.
     ///
     /// Only what was pruned from hot, and past retention by both clocks. Ranges overlap where `archive.range` changed.
-    package func expiring(_ ledger: [Transfer], clock: PruneClock) -> [[Transfer]] {
+    package func expiring(_ ledger: [Transfer], parts: [Transfer] = [], clock: PruneClock) -> [[Transfer]] {
         guard policy.coldRetentionMicros != nil || !policy.coldRetentionByType.isEmpty else { return [] }
-        let halted = Set(ledger.lazy.filter { $0.state == .mismatched }.map(\.type))
+        let halted = halted(ledger, parts)
         let held = ledger.filter { $0.state != .expired && !halted.contains($0.type) }
             .sorted { ($0.type, $0.range.start) < ($1.type, $1.range.start) }
         var groups: [[Transfer]] = []
@@ -22,14 +22,21 @@ extension Planner {
                 end = transfer.range.end
             }
         }
-        return groups.filter { $0.allSatisfy { isExpiryDue($0, clock: clock) } }
+        let moving = Set(parts.map(Key.init))
+        return groups.filter { $0.allSatisfy { isExpiryDue($0, clock: clock) && !moving.contains(Key($0)) } }
     }
 
     func isExpiryDue(_ transfer: Transfer, clock: PruneClock) -> Bool {
-        guard transfer.state == .pruned, transfer.manifest != nil, let newest = clock.newestEvent,
-            let retention = policy.coldRetentionByType[transfer.type] ?? policy.coldRetentionMicros
-        else { return false }
-        return transfer.range.end.advanced(byMicros: retention) <= min(clock.wall, newest)
+        guard transfer.state == .pruned, transfer.manifest != nil else { return false }
+        return expiryLimit(of: transfer.type, clock: clock).map { transfer.range.end <= $0 } ?? false
+    }
+
+    /// Which ranges cold's retention is over for: those that end by this.
+    func expiryLimit(of type: String, clock: PruneClock) -> Timestamp? {
+        guard let newest = clock.newestEvent,
+            let retention = policy.coldRetentionByType[type] ?? policy.coldRetentionMicros
+        else { return nil }
+        return min(clock.wall, newest).advanced(byMicros: -retention)
     }
 
     /// Rows that came into ranges after cold let them go: they rest in hot until an operator asks for the range.

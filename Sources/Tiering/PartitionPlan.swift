@@ -22,10 +22,11 @@ extension Planner {
     package func duePartitions(
         activity: [RangeActivity],
         ledger: [Transfer],
+        parts: [Transfer] = [],
         existing: [HotPartition],
         clock: PruneClock
     ) -> [DuePartition] {
-        verdicts(activity: activity, ledger: ledger, existing: existing, clock: clock)
+        verdicts(activity: activity, ledger: ledger, parts: parts, existing: existing, clock: clock)
             .compactMap { $0.keeps == nil ? $0.due : nil }
     }
 
@@ -33,10 +34,11 @@ extension Planner {
     package func verdicts(
         activity: [RangeActivity],
         ledger: [Transfer],
+        parts: [Transfer] = [],
         existing: [HotPartition],
         clock: PruneClock
     ) -> [PartitionVerdict] {
-        let halted = Set(ledger.lazy.filter { $0.state == .mismatched }.map(\.type))
+        let halted = halted(ledger, parts)
         let known = Dictionary(
             ledger.lazy.filter { isOnGrid($0.range) }.map { (HotPartition(type: $0.type, range: $0.range), $0) }
         ) { $1 }
@@ -55,11 +57,18 @@ extension Planner {
                 verdict.keeps = "\(partition.type) is halted by a mismatched range"
             } else if !isPastRetention(partition.range, of: partition.type, clock: clock) {
                 verdict.keeps = "not all of it is past retention by both clocks"
+            } else if let part = parts.first(where: {
+                $0.type == partition.type && $0.range.overlaps(partition.range)
+            }) {
+                // Its range is carried with it, and is not in the ledger then as it is here.
+                verdict.keeps = "a part of range \(part.range) is on its way"
             } else {
                 collect(byType[partition.type] ?? [], known, into: &verdict)
             }
             return verdict
         }
+        // Gone, though no answer was lost: hot itself lost it.
+        .filter { $0.keeps != nil || !$0.due.transfers.isEmpty || existing.contains($0.due.partition) }
     }
 
     /// Takes in the ranges of a partition, or finds the one that keeps it.

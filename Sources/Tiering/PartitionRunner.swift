@@ -44,7 +44,7 @@ package struct PartitionRunner<Source: ArchiveSource, Target: ArchiveTarget>: Se
             case .late: continue
             case .declined(let reason):
                 transfer.error = reason
-                try await target.record(transfer)
+                if transfer != before { try await target.record(transfer) }
                 progress(transfer, before)
                 return outcome
             }
@@ -106,20 +106,13 @@ package struct PartitionRunner<Source: ArchiveSource, Target: ArchiveTarget>: Se
 
     /// What rests, by the ranges that its proofs name and, where none does, by the partition.
     private func summaries(of resting: Resting, _ type: RecordType) async throws(StoreError) -> [TimeRange: Summary] {
-        let digester = ContentDigester(type: type)
-        var found: [TimeRange: Summary] = [:]
         let width = resting.proofs.first.map { $0.range.end.micros - $0.range.start.micros }
+        let bounds = resting.range.end.micros - resting.range.start.micros
+        var sums = BucketSums(type: type, bucketMicros: width ?? bounds)
         let rows = try await source.read(resting, type: type, in: nil)
-        try await rows.forEach { chunk throws(StoreError) in
-            try readable("hot") { () throws(CopyRowError) in
-                try digester.summarize(chunk.span) { reader, row throws(CopyRowError) in
-                    guard let ts = try reader.timestamp(0, in: chunk.span) else {
-                        throw CopyRowError(at: reader.rowStart, "a row without a time")
-                    }
-                    found[width.map { TimeRange(containing: ts, width: $0) } ?? resting.range, default: .zero] += row
-                }
-            }
-        }
-        return found
+        try await rows.forEach { chunk throws(StoreError) in try sums.add(chunk, tier: "hot") }
+        guard let width else { return [resting.range: sums.summary] }
+        let found = sums.buckets.map { (TimeRange(containing: $0.key, width: width), $0.value) }
+        return Dictionary(uniqueKeysWithValues: found)
     }
 }

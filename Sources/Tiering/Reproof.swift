@@ -55,19 +55,24 @@ extension ArchiveTarget {
         guard transfer.prunedAt == nil else {
             return "hot holds no rows of this range any more to compare with: only a backup of cold can tell which"
         }
+        guard transfer.hot != nil else {
+            return "only parts of this range were copied, so that hot does not tell which rows cold must hold"
+        }
         var bisection = Bisection(
             source: source,
             target: self,
             type: type,
             isWhole: transfer.hot == transfer.cold,
+            filter: transfer.filter,
             limit: limit
         )
         do throws(StoreError) {
             let found = try await bisection.differences(in: transfer.range)
             guard found.isEmpty else { return found.description }
-            return transfer.hot == transfer.cold
-                ? "by now the tiers hold the same rows"
-                : "cold holds all rows that hot still has; what differs left hot before, and only a backup can tell"
+            if transfer.hot == transfer.cold { return "by now the tiers hold the same rows" }
+            return transfer.filter == nil
+                ? "cold holds all rows that hot still has; what differs left hot before, and only a backup can tell"
+                : "cold holds all rows of this part that hot still has; what differs is not of it, or left hot before"
         } catch {
             return "which rows cannot be told: \(error)"
         }

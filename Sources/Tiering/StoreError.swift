@@ -48,6 +48,17 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
         )
     }
 
+    /// Nothing can be added to a range of which something is copied and not proved, or that cold let go.
+    package static func unsettled(_ whole: Transfer, _ operation: String) -> StoreError {
+        StoreError(
+            .failed,
+            .retry,
+            tier: "cold",
+            operation: operation,
+            detail: "the range is \(whole.state) or has a part that is not proved; nothing was copied"
+        )
+    }
+
     package var description: String {
         "\(tier): \(operation): \(detail)" + (sqlState.map { " (SQLSTATE \($0))" } ?? "")
     }

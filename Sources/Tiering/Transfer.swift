@@ -1,7 +1,7 @@
 package import Digest
 package import Records
 
-/// One range of one type on its way from hot to cold, as the ledger in the cold database has it.
+/// One range of one type, or a part of it, on its way from hot to cold, as the ledger in the cold database has it.
 package struct Transfer: Sendable, Equatable {
     /// How far it has come: planned → copied → verified → pruned → expired, or mismatched, unaccounted, failed.
     package enum State: String, Sendable, CaseIterable {
@@ -26,6 +26,10 @@ package struct Transfer: Sendable, Equatable {
     package var id: String
     package var type: String
     package var range: TimeRange
+    /// The part of the range that a partial transfer moves; nil where it moves the whole.
+    ///
+    /// A part is copied and verified, adds what it inserts to what the range must be in cold, and settles nothing.
+    package var filter: TransferFilter?
     package var state: State
     /// The operator's request it belongs to, if any.
     package var request: String?
@@ -51,10 +55,17 @@ package struct Transfer: Sendable, Equatable {
     /// When cold was last read again and found as the proof says.
     package var scrubbedAt: Timestamp?
 
-    package init(id: String, type: String, range: TimeRange, state: State = .planned) {
+    package init(
+        id: String,
+        type: String,
+        range: TimeRange,
+        filter: TransferFilter? = nil,
+        state: State = .planned
+    ) {
         self.id = id
         self.type = type
         self.range = range
+        self.filter = filter
         self.state = state
         prunes = false
         attempt = 0
@@ -77,21 +88,25 @@ package struct Transfer: Sendable, Equatable {
         self.cold = cold
         self.stamp = stamp
         self.staging = staging
+        // Of a part, the last one proves what was copied before.
+        if filter != nil { manifest = nil }
         prunedAt = nil
         error = nil
     }
 
     /// Cold was read back; `proof` is what it holds and how many staged rows it lacks.
     ///
-    /// A range that was found mismatched and mended is proved again as it was: verified, or pruned.
+    /// A range that was found mismatched and mended is proved again as it was: verified, pruned, or still to be copied
+    /// where only parts of it were.
     package mutating func compared(_ proof: Proof, at time: Timestamp) {
         precondition(state == .copied, "compared from \(state)")
         // Without staging a copy went straight in, unless it was proved before: then nothing was copied since.
-        let copied = staging == nil && manifest != nil ? nil : hot
-        guard let cold, hot != nil, proof.isComplete(hot: copied, cold: cold) else {
+        let isKnown = staging == nil && manifest != nil
+        let copied = isKnown ? nil : hot
+        guard let cold, isKnown || hot != nil, proof.isComplete(hot: copied, cold: cold) else {
             return mismatched(proof.difference(hot: copied, cold: cold ?? .zero))
         }
-        state = prunedAt == nil ? .verified : .pruned
+        state = hot == nil ? .planned : prunedAt == nil ? .verified : .pruned
         verifiedAt = time
         error = nil
     }
@@ -106,19 +121,23 @@ package struct Transfer: Sendable, Equatable {
     package mutating func explain(_ rows: String) {
         error =
             [error, rows].compactMap(\.self).joined(separator: ": ")
-            + "; to go on, mend the rows by hand and ask for the range again with POST /transfers"
+            + "; to go on, mend the rows by hand and ask for "
+            + (filter.map { "this part (\($0)) of the range" } ?? "the range") + " again with POST /transfers"
     }
 
     /// When cold was last found to hold what it must.
     package var provedAt: Timestamp? { [verifiedAt, scrubbedAt].compactMap(\.self).max() }
 
-    /// Whether `cold` is what the range in cold must be now: it was proved, and nothing was copied since.
-    package var isProved: Bool {
+    /// A range as it is before anything of it was copied, or after all that was copied is proved.
+    package var isSettled: Bool {
         switch state {
-        case .planned, .verified, .pruned, .unaccounted, .failed: manifest != nil && cold != nil && staging == nil
+        case .planned, .verified, .pruned, .unaccounted, .failed: staging == nil
         case .copied, .mismatched, .expired: false
         }
     }
+
+    /// Whether `cold` is what the range in cold must be now: it was proved, and nothing was copied since.
+    package var isProved: Bool { filter == nil && manifest != nil && cold != nil && isSettled }
 
     /// Exactly the verified rows left hot.
     package mutating func pruned(rows: Int, at time: Timestamp) {

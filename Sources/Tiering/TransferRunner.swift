@@ -53,7 +53,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
     ///
     /// Where hot holds a key twice, as it may under `dedupe: position`, they cannot go straight in and are merged.
     package func copy(_ transfer: Transfer, type: RecordType) async throws(StoreError) -> Transfer {
-        if type.dedupe == .key {
+        if type.dedupe == .key && transfer.filter == nil {
             do throws(StoreError) {
                 return try await copy(transfer, type, merges: false)
             } catch {
@@ -68,7 +68,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         _ type: RecordType,
         merges: Bool
     ) async throws(StoreError) -> Transfer {
-        let snapshot = try await source.openSnapshot(of: type, in: transfer.range)
+        let snapshot = try await source.openSnapshot(of: type, in: transfer.range, filter: transfer.filter)
         do throws(StoreError) {
             let copied = try await pump(snapshot, transfer, type, merges)
             await snapshot.close()
@@ -125,8 +125,11 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         }
         var transfer = transfer
         transfer.compared(proof, at: now())
-        if transfer.state != .mismatched { return try await target.recordVerified(transfer, type: type) }
-        return try await named(transfer, type: type)
+        if transfer.state == .mismatched { return try await named(transfer, type: type) }
+        guard transfer.isProved else { return try await target.recordVerified(transfer, type: type) }
+        // Nothing was copied since: its manifest stands, on the strength of which hot may have been pruned meanwhile.
+        try await target.record(transfer)
+        return transfer
     }
 
     /// Records a mismatch, then finds which rows it is and records those too.
@@ -158,13 +161,13 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
         let pinned = try await source.pins().first { $0.type == type.name && $0.range.overlaps(transfer.range) }
         if let pinned {
             transfer.error = pinned.refusal
-            try await target.record(transfer)
+            if transfer != before { try await target.record(transfer) }
             return transfer
         }
         // The proof may be days old.
         var isLate = false
         let finding = try await doubt(transfer, type: type, hot: hot) { () throws(StoreError) in
-            let snapshot = try await source.openSnapshot(of: type, in: before.range)
+            let snapshot = try await source.openSnapshot(of: type, in: before.range, filter: nil)
             // Rows that came since the proof are not in cold yet: the range is planned again.
             isLate = snapshot.stamp != before.stamp
             let missing = isLate ? 0 : try await target.missing(snapshot, type: type, in: before.range)
@@ -186,7 +189,7 @@ package struct TransferRunner<Source: ArchiveSource, Target: ArchiveTarget>: Sen
             transfer.stamp = nil
             return try await named(transfer, type: type)
         }
-        try await target.record(transfer)
+        if transfer != before { try await target.record(transfer) }
         return transfer
     }
 

@@ -53,9 +53,11 @@ enum ArchiveLog {
 
     private static func moved(_ transfer: Transfer, _ log: Logger) {
         let rows = transfer.hot?.rows ?? 0
-        let range: [LogField] = [
-            .type(transfer.type), .rangeStart(transfer.range.start), .rangeEnd(transfer.range.end), .rows(rows),
-        ]
+        let part = transfer.filter.map { [LogField.filter($0)] } ?? []
+        let range: [LogField] =
+            [.type(transfer.type), .rangeStart(transfer.range.start), .rangeEnd(transfer.range.end)] + part + [
+                .rows(rows)
+            ]
         switch transfer.state {
         case .copied: log.log(.debug, "range copied", range)
         case .verified: log.log(.info, "range verified", range)

@@ -57,7 +57,7 @@ extension Invocation {
         case .pinRemove: return try await RestoreCommand(self).unpin()
         case .undo: return try await RestoreCommand(self).undo()
         case .restore: return try await RestoreCommand(self).restore()
-        case .check: return try CheckCommand(self).run()
+        case .check: return try await CheckCommand(self).run()
         case .simulate: return try await SimulateCommand(self).run()
         case .demo: return try await DemoCommand(self).run()
         case .hot, .cold, .both, .version, .help, nil: return try await RoleCommand(self).run()

@@ -61,13 +61,14 @@ struct RestoreCommand {
 
     func restore() async throws -> Int32 {
         let (type, range) = try selection()
-        var restored: [Restored] = []
+        let done = Locked<[Restored]>([])
         try await desk().restore(type, range, keeping: try span("--keep")) { one in
-            restored.append(one)
+            done.withLock { $0.append(one) }
             let differing =
                 one.differing > 0 ? "; of \(one.differing) keys hot holds other content, and keeps its own" : ""
             line("\(type.name) \(one.range): \(one.rows) rows are in hot, proved\(differing)")
         }
+        let restored = done.withLock { $0 }
         guard !restored.isEmpty else {
             line("cold holds no proved range of \(type.name) \(range): nothing was restored")
             return 1
@@ -80,7 +81,8 @@ struct RestoreCommand {
         let configuration = try invocation.load(for: [.hot, .cold]).configuration
         return RestoreDesk(
             tiers: try configuration.archiveTiers(configuration.catalog(.standard)),
-            bucketMicros: configuration.archive.bucket.micros
+            bucketMicros: configuration.archive.bucket.micros,
+            concurrency: configuration.archive.concurrency
         )
     }
 

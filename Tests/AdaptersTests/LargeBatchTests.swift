@@ -11,6 +11,7 @@ import Tiering
 @Suite(
     .privatePostgres(.init(parameters: ["max_locks_per_transaction": "10", "max_connections": "20"])),
     .serialized,
+    .slow,
     .timeLimit(.minutes(5))
 ) struct LargeBatchTests {
     private static let trade = Catalog.standard.types[1]

@@ -45,7 +45,7 @@ import Tiering
             let planner = PostgresArchiveTests.planner
             let due = planner.plan(
                 activity: try await source.activity(of: [type], rangeMicros: Tiers.bucket),
-                ledger: try await target.ledger(),
+                ledger: try await target.ledger().filter { $0.type == type.name },
                 clock: clock,
                 newID: { RandomID.uuid() }
             )
@@ -200,11 +200,18 @@ import Tiering
         await second.close()
     }
 
-    @Test func `the fence stops a session that nobody terminated`() async throws {
+    @Test(arguments: Tier.allCases)
+    func `the fence stops a session that nobody terminated`(_ tier: Tier) async throws {
         let tiers = try await Tiers()
         let archive = try await Archive(tiers)
-        try await tiers.tell(tiers.hot, "UPDATE thermocline_store.archive_fence SET token = token + 1")
-        let error = await #expect(throws: StoreError.self) { try await archive.source.newestEvent() }
+        let conninfo = tier == .hot ? tiers.hot : tiers.cold
+        try await tiers.tell(conninfo, "UPDATE thermocline_store.archive_fence SET token = token + 1")
+        let error = await #expect(throws: StoreError.self) {
+            switch tier {
+            case .hot: _ = try await archive.source.newestEvent()
+            case .cold: _ = try await archive.target.ledger()
+            }
+        }
         #expect(error?.code == .fenced)
         await archive.close()
     }

@@ -34,14 +34,14 @@ import Tiering
             partitionMicros: Dictionary(PostgresPruneTests.daily.map { ($0.name, 86_400_000_000) }) { $1 }
         )
 
-        init(dedupe: Deduplication = .key) async throws {
+        init(dedupe: Deduplication = .key, lockTimeout: Duration = .milliseconds(300)) async throws {
             tiers = try await Tiers(dedupe: dedupe)
             archive = PostgresTiers(
                 settings: ArchiveSettings(
                     hotConninfo: tiers.hot,
                     coldConninfo: tiers.cold,
                     bucketMicros: Tiers.bucket,
-                    lockTimeout: .milliseconds(300),
+                    lockTimeout: lockTimeout,
                     format: tiers.format
                 ),
                 catalog: tiers.catalog
@@ -166,7 +166,7 @@ import Tiering
     }
 
     @Test func `a row that is committed while the prune waits for its lock keeps the day`() async throws {
-        let site = try await Site()
+        let site = try await Site(lockTimeout: .seconds(30))
         try await site.fill(Self.trade, 0..<10)
         try await site.pass()
         let writer = try await PostgresConnection(site.tiers.hot, applicationName: "writer")
@@ -192,6 +192,32 @@ import Tiering
         #expect(try await site.states() == "verified")
         try await site.pass(2)
         #expect(try await site.held(Self.trade) == [0, 11])
+    }
+
+    @Test(arguments: ["stamp = gen_random_uuid()", "rows = rows - 1"])
+    func `a day whose activity is not what was verified does not rest`(change: String) async throws {
+        let site = try await Site()
+        try await site.fill(Self.trade, 0..<10)
+        try await site.pass()
+        let (source, target) = (
+            try await site.archive.openSource(site.token), try await site.archive.openTarget(site.token)
+        )
+        let verified = try await target.ledger()
+        let manifests = try await target.manifests(verified.compactMap(\.manifest))
+        let day = try #require(try await source.partitions(of: [Self.trade]).first)
+        // Between the plan and the lock: whichever of the two changed, the other says nothing of it.
+        try await site.tiers.tell(site.tiers.hot, "UPDATE thermocline_store.range_activity SET \(change)")
+        let due = DuePartition(partition: day, transfers: verified)
+        let outcome = try await source.prune(due, type: Self.trade, sha256: manifests)
+        await source.close()
+        await target.close()
+        switch outcome {
+        case .late: #expect(change.hasPrefix("stamp"))
+        case .declined(let reason): #expect(reason.contains("counts 9 rows") && change.hasPrefix("rows"))
+        default: Issue.record("\(outcome)")
+        }
+        #expect(try await site.held(Self.trade) == [10, 10])
+        #expect(try await site.resting() == nil)
     }
 
     @Test func `a lane makes a day that left again for its late rows, and they leave too`() async throws {

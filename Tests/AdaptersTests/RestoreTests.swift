@@ -15,7 +15,9 @@ import Tiering
     /// Whatever the test stores lies in it.
     static let all = TimeRange(start: Timestamp(micros: 0), end: PostgresPruneTests.now)
 
-    private func desk(_ site: Site) -> RestoreDesk { RestoreDesk(tiers: site.archive, bucketMicros: Tiers.bucket) }
+    private func desk(_ site: Site) -> RestoreDesk {
+        RestoreDesk(tiers: site.archive, bucketMicros: Tiers.bucket, concurrency: 2)
+    }
 
     private func restore(_ site: Site, _ type: RecordType) async throws -> [Restored] {
         let restored = Locked<[Restored]>([])
@@ -40,19 +42,23 @@ import Tiering
         var site = try await Site()
         site.policy.undo = .zero
         try await site.fill(type, 0..<40)
+        // Two ranges, which come back at the same time.
+        try await site.fill(type, PostgresPruneTests.hour..<PostgresPruneTests.hour + 20, from: 40)
         let before = try await content(site, site.tiers.hot, type)
         try await site.pass(3)
-        #expect(try await site.held(type) == [0, 40])
+        #expect(try await site.held(type) == [0, 60])
         let restored = try await restore(site, type)
-        #expect(restored.map(\.rows).reduce(0, +) == 40 && restored.allSatisfy { $0.differing == 0 })
+        #expect(
+            restored.map(\.rows).reduce(0, +) == 60 && restored.count == 2 && restored.allSatisfy { $0.differing == 0 }
+        )
         #expect(try await content(site, site.tiers.hot, type) == before)
         let activity = "SELECT sum(rows) FROM thermocline_store.range_activity WHERE type = '\(type.name)'"
-        #expect(try await site.tiers.ask(site.tiers.hot, activity) == "40")
+        #expect(try await site.tiers.ask(site.tiers.hot, activity) == "60")
         try await site.pass(3)
-        #expect(try await site.held(type) == [40, 40], "pinned")
+        #expect(try await site.held(type) == [60, 60], "pinned")
         for pin in try await desk(site).pins() { #expect(try await desk(site).unpin(pin.id)) }
         try await site.pass(3)
-        #expect(try await site.held(type) == [0, 40], "no pin, no rows: each is proved still")
+        #expect(try await site.held(type) == [0, 60], "no pin, no rows: each is proved still")
     }
 
     @Test func `a range that hot holds in part is completed by key, and hot keeps what differs`() async throws {

@@ -42,6 +42,10 @@ import Tiering
         (#"{"type": "trade", "from": 2, "to": 1}"#, "empty_range"),
         (#"{"type": "trade", "from": 0, "to": 1, "prune": "yes"}"#, "invalid_prune"),
         (#"{"type": "trade", "from": 0, "to": 1, "purge": true}"#, "unknown_key"),
+        (#"{"type": "trade", "from": 0, "to": 1, "exchange": 3}"#, "invalid_exchange"),
+        (#"{"type": "trade", "from": 0, "to": 1, "exchange": ""}"#, "invalid_exchange"),
+        (#"{"type": "trade", "from": 0, "to": 1, "market_type": "margin"}"#, "invalid_market_type"),
+        (#"{"type": "trade", "from": 0, "to": 1, "symbol": "BTC'; --"}"#, "invalid_symbol"),
         (#"{"type": "trade", "from": 99999999999999999, "to": 1}"#, "invalid_time"),
         ("[1]", "invalid_json"), ("{", "invalid_json"), ("", "invalid_json"),
     ])
@@ -57,6 +61,20 @@ import Tiering
         #expect(answer(cold(inbox).reply(to: request("POST", "/transfers", body: body))) == nil)
         let second = try #require(answer(cold(inbox).reply(to: request("POST", "/transfers", body: body))))
         #expect(second.status == 503 && second.text.contains(#""code": "busy""#))
+    }
+
+    @Test func `a filter names rows as they are stored, whatever generation's spelling it is asked for in`()
+        async throws
+    {
+        let inbox = Inbox<ArchiveCommand>(limit: 1)
+        let body = #"""
+            {"type": "trade", "from": 0, "to": 9, "exchange": "OKX_Swap", "market_type": "swap", "symbol": "btc-usdt"}
+            """#
+        #expect(answer(cold(inbox).reply(to: request("POST", "/transfers", body: body))) == nil)
+        let command = try #require(await inbox.next(until: Latch()))
+        guard case .create(let asked) = command.ask else { return }
+        #expect(asked.filter == TransferFilter(exchange: "okx", marketType: "perpetual", symbol: "BTC-USDT"))
+        #expect(!asked.prunes)
     }
 
     @Test func `from other machines, or for a page of another site, nothing is changed`() throws {
@@ -91,6 +109,31 @@ import Tiering
         #expect(health.text.contains("trade: the cold schema has drifted"))
         let stats = try #require(answer(cold(status: status).reply(to: request("GET", "/stats"))))
         #expect(stats.text.contains(#""drift": "the cold schema has drifted""#))
+    }
+
+    @Test func `ranges that fail are told with why, what is not affected and what to do`() throws {
+        var status = ArchiveStatus()
+        status.state = .archiving
+        var failed = Transfer(
+            id: "t",
+            type: "trade",
+            range: TimeRange(start: Timestamp(micros: 0), end: Timestamp(micros: 1))
+        )
+        failed.failed("53100: could not extend file; a disk of cold is full: make room there")
+        status.count([failed], LedgerSums.of([failed]), types: ["trade"])
+        func health() throws -> String {
+            try #require(answer(cold(status: status).reply(to: request("GET", "/health")))).text
+        }
+        for words in [#""status": "degraded""#, "trade: failed ranges: 1", "make room there", "hot keeps their rows"] {
+            let text = try health()
+            #expect(text.contains(words), "\(text)")
+        }
+        status.count([], [:], types: ["trade"])
+        failed.failed("53100: again")
+        status.moved(failed, from: nil)
+        #expect(try health().contains("the last attempt failed: 53100: again"))
+        status.count([], [:], types: ["trade"])
+        #expect(try health().contains(#""status": "healthy""#))
     }
 
     @Test func `a lane that reads and commits nothing is not called healthy`() {

@@ -5,14 +5,7 @@ import TestSupport
 import Testing
 
 /// Two archivers: one holds the lease, and one that has lost it without knowing neither copies nor prunes.
-@Suite(
-    .serialized,
-    .slow,
-    .privatePostgres(.init(listensOnTCP: true)),
-    .privateNATS,
-    .filledHot,
-    .timeLimit(.minutes(5))
-)
+@Suite(.serialized, .slow, .filledHot, .timeLimit(.minutes(5)))
 struct ArchiveRivalTests {
     @Test(arguments: [ArchiveStep.snapshotHalfRead, .copyHalfSent, .manifestAdded, .rests, .dropped, .deleted])
     func `a holder stopped past its lease changes nothing once another one took over`(_ step: ArchiveStep) async throws
@@ -20,6 +13,41 @@ struct ArchiveRivalTests {
         let run = try await FaultRun.archiving(deletes: step.deletes)
         let first = try await run.startCold(until: step.places)
         try await run.takeOver(from: first) { run.release() }
+    }
+
+    @Test(arguments: [ArchiveStep.copyHalfSent, .rests, .deleted])
+    func `what another one restored and pinned is neither copied nor pruned by a stale holder`(
+        _ step: ArchiveStep
+    ) async throws {
+        let run = try await FaultRun.archiving(deletes: step.deletes)
+        let first = try await run.startCold(until: step.places)
+        first.process.send(SIGSTOP)
+        let second = try await run.startCold()
+        try await run.expectArchived()
+        let days = ["--type", "trade", "--from", "2026-11-18T00:00:00Z", "--to", "2026-11-19T00:00:00Z"]
+        let restore = try await run.stage.run(["restore"] + days)
+        #expect(try await restore.status() == .exited(0), "\(restore.output)")
+        try await poll("proved again, and kept", within: .seconds(20)) {
+            let sql = """
+                SELECT string_agg(concat(state, ' ', left(error, 6)), ', ' ORDER BY range_start)
+                FROM thermocline_store.transfer
+                """
+            return try await run.stage.scalar(run.stage.cold, sql) == "verified pinned, verified "
+        }
+        let before = try await run.records()
+
+        run.release()
+        first.process.send(SIGCONT)
+        try await first.awaitTrouble(["holds the lease"], "cold")
+        #expect(try await run.records() == before, "the stale holder wrote")
+        #expect(await second.stop() == .exited(0))
+        // In its turn it keeps to the pin as well.
+        try await first.awaitHealthy("cold")
+        let passes = try await first.passes()
+        try await poll("two passes more") { try await first.passes() >= passes + 2 }
+        #expect(try await run.records() == before)
+        #expect(try await run.rowCounts() == ["211", "211"])
+        #expect(await first.stop() == .exited(0))
     }
 
     /// What a holder was about to begin: its transaction is not open, so that nothing but the fence can stop it.

@@ -154,4 +154,22 @@ import Testing
         #expect(try await valid.status() == .exited(0))
         #expect(!valid.output.contains(stage.hot))
     }
+
+    @Test func `check tells how a schema has drifted and what mends it, and does without databases`() async throws {
+        let stage = try await Stage()
+        #expect(try await stage.run(["check"]).status() == .exited(0))
+        let table = "ALTER TABLE thermocline_store.trade"
+        try await stage.script(stage.cold, "\(table) ADD COLUMN note text")
+        let check = try await stage.run(["check"])
+        #expect(try await check.status() == .exited(1))
+        #expect(check.output.contains("trade: the cold schema has drifted"), "\(check.output)")
+        #expect(check.output.contains("\(table) DROP COLUMN \"note\";"), "\(check.output)")
+        try await stage.script(stage.cold, "\(table) DROP COLUMN note")
+        #expect(try await stage.run(["check"]).status() == .exited(0))
+
+        let away = try await Stage(coldProxy: try LoopbackPort.free(), appliesSchema: ["hot"])
+        let alone = try await away.run(["check"])
+        #expect(try await alone.status() == .exited(0))
+        #expect(alone.output.contains("warning: the schema of cold was not compared"), "\(alone.output)")
+    }
 }

@@ -17,12 +17,9 @@ import Testing
             try await stage.awaitBlockedCopy(of: "trade")
             for _ in 0..<20 {
                 for path in ["/health", "/stats", "/metrics"] {
-                    let clock = ContinuousClock()
-                    let start = clock.now
+                    // A page that waits for the lane would wait for ever: the lock is held until all have answered.
                     let response = try await hot.get("hot", path)
                     #expect(response.status == 200, "\(path): \(response.body)")
-                    // It takes a millisecond; a page that waits for the lane would take as long as the lock.
-                    #expect(start.duration(to: clock.now) < .seconds(2), "\(path)")
                 }
             }
             #expect(["healthy", "degraded"].contains(try await hot.health("hot").status))

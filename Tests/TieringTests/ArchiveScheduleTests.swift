@@ -46,44 +46,12 @@ import Tiering
         }
     }
 
-    /// A service over a bench whose clock shows 2026-11-18T11:46:40 in UTC, one hour later on the wall.
-    private struct Role {
-        let bench: Bench
-        let board = ArchiveBoard()
-        let bell = Bell()
-        let service: ArchiveService<MemoryTiers, ManualClock>
-
-        init(_ schedule: ArchiveSchedule, faults: Faults = Faults()) async throws {
-            let bench = Bench(.testReading)
-            self.bench = bench
-            await bench.server.createStream(bench.type.name)
-            try await bench.store(0..<5)
-            let tiers = bench.tiers(faults: faults)
-            service = ArchiveService(
-                bench.archiver(tiers, board: board),
-                tiers: tiers,
-                clock: bench.clock,
-                schedule: schedule,
-                now: { bench.clock.timestamp },
-                lease: .seconds(30),
-                bell: bell,
-                board: board,
-                report: { _ in }
-            )
-        }
-
-        /// Lets time pass until `condition` holds.
-        func poll(_ what: String, _ condition: @escaping @Sendable (ArchiveStatus) -> Bool) async throws {
-            let (clock, board) = (bench.clock, board)
-            try await TestSupport.poll(what) {
-                clock.advance(by: .seconds(600))
-                return condition(board.current)
-            }
-        }
+    private static func role(_ schedule: ArchiveSchedule, faults: Faults = Faults()) async throws -> ArchiveRole {
+        ArchiveRole(try await Bench.filled(), schedule: schedule, faults: faults)
     }
 
     @Test func `a pass runs when an expression is due by the clock on the wall, and not before`() async throws {
-        let role = try await Role(ArchiveSchedule(.cron([CronExpression("0 14 * * *")])))
+        let role = try await Self.role(ArchiveSchedule(.cron([CronExpression("0 14 * * *")])))
         let stop = Latch()
         async let run: Void = role.service.run(until: stop)
         await role.bench.clock.waitForSleepers(2)
@@ -101,7 +69,7 @@ import Tiering
     }
 
     @Test func `a run that was missed while no archiver ran is made up for once`() async throws {
-        let role = try await Role(ArchiveSchedule(.cron([CronExpression("0 2 * * *")])))
+        let role = try await Self.role(ArchiveSchedule(.cron([CronExpression("0 2 * * *")])))
         await role.bench.cold.recordPass(at: try Self.instant("2026-11-15T01:00:00Z"))
         let stop = Latch()
         async let run: Void = role.service.run(until: stop)
@@ -115,7 +83,7 @@ import Tiering
     @Test func `a scheduled pass that fails is tried again until it is done`() async throws {
         let faults = Faults()
         faults.plan("read ledger", .before)
-        let role = try await Role(ArchiveSchedule(.cron([CronExpression("0 14 * * *")])), faults: faults)
+        let role = try await Self.role(ArchiveSchedule(.cron([CronExpression("0 14 * * *")])), faults: faults)
         let stop = Latch()
         async let run: Void = role.service.run(until: stop)
         try await role.poll("the pass") { $0.passes == 1 }
@@ -126,7 +94,7 @@ import Tiering
 
     @Test func `outside of the windows nothing is begun, even when asked for, and nothing fails`() async throws {
         let window = try #require(DailyWindow("22:00-06:00"))
-        let role = try await Role(ArchiveSchedule(.every(.seconds(60)), windows: [window]))
+        let role = try await Self.role(ArchiveSchedule(.every(.seconds(60)), windows: [window]))
         let stop = Latch()
         async let run: Void = role.service.run(until: stop)
         await role.bench.clock.waitForSleepers(2)
@@ -140,5 +108,16 @@ import Tiering
         #expect(role.board.current.paused == nil)
         stop.open()
         try await run
+    }
+}
+
+extension ArchiveRole {
+    /// Lets time pass until `condition` holds.
+    fileprivate func poll(_ what: String, _ condition: @escaping @Sendable (ArchiveStatus) -> Bool) async throws {
+        let (clock, board) = (bench.clock, board)
+        try await TestSupport.poll(what) {
+            clock.advance(by: .seconds(600))
+            return condition(board.current)
+        }
     }
 }

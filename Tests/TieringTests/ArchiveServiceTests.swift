@@ -6,45 +6,9 @@ import TestSupport
 import Tiering
 
 @Suite(.timeLimit(.minutes(1))) struct ArchiveServiceTests {
-    /// One archive service over a bench, with its own bell and board.
-    private struct Role {
-        let bench: Bench
-        let bell = Bell()
-        let board = ArchiveBoard()
-        let service: ArchiveService<MemoryTiers, ManualClock>
-
-        init(
-            _ bench: Bench,
-            holder: String = "one",
-            schedule: ArchiveSchedule = ArchiveSchedule(.every(.seconds(60))),
-            faults: Faults = Faults()
-        ) {
-            self.bench = bench
-            let tiers = bench.tiers(holder, faults: faults)
-            service = ArchiveService(
-                bench.archiver(tiers, board: board),
-                tiers: tiers,
-                clock: bench.clock,
-                schedule: schedule,
-                now: { bench.clock.timestamp },
-                lease: .seconds(30),
-                bell: bell,
-                board: board,
-                report: { _ in }
-            )
-        }
-    }
-
-    private static func bench() async throws -> Bench {
-        let bench = Bench(.testReading)
-        await bench.server.createStream(bench.type.name)
-        try await bench.store(0..<5)
-        return bench
-    }
-
     @Test func `a pass runs at the start, at every interval and at every ring`() async throws {
-        let bench = try await Self.bench()
-        let (role, stop) = (Role(bench), Latch())
+        let bench = try await Bench.filled()
+        let (role, stop) = (ArchiveRole(bench), Latch())
         async let run: Void = role.service.run(until: stop)
         // The wait for the next pass, and the wait for the next renewal.
         await bench.clock.waitForSleepers(2)
@@ -64,9 +28,9 @@ import Tiering
     }
 
     @Test func `a lease that another holds is waited for, and free as soon as that one stops`() async throws {
-        let bench = try await Self.bench()
-        let (first, firstStop) = (Role(bench, holder: "first"), Latch())
-        let (second, secondStop) = (Role(bench, holder: "second"), Latch())
+        let bench = try await Bench.filled()
+        let (first, firstStop) = (ArchiveRole(bench, holder: "first"), Latch())
+        let (second, secondStop) = (ArchiveRole(bench, holder: "second"), Latch())
         async let holding: Void = first.service.run(until: firstStop)
         await bench.clock.waitForSleepers(2)
         async let waiting: Void = second.service.run(until: secondStop)
@@ -84,8 +48,8 @@ import Tiering
     }
 
     @Test func `an archiver that lost its lease stops working and waits`() async throws {
-        let bench = try await Self.bench()
-        let (role, stop) = (Role(bench), Latch())
+        let bench = try await Bench.filled()
+        let (role, stop) = (ArchiveRole(bench), Latch())
         async let run: Void = role.service.run(until: stop)
         await bench.clock.waitForSleepers(2)
         // It slept through its lease, and another took it.
@@ -109,12 +73,12 @@ import Tiering
     }
 
     @Test func `a tier that is away is tried again, and nothing else ends the service`() async throws {
-        let bench = try await Self.bench()
+        let bench = try await Bench.filled()
         let faults = Faults()
         faults.plan("acquire lease", .before)
         faults.plan("raise fence", .after)
         faults.plan("read ledger", .before)
-        let (role, stop) = (Role(bench, faults: faults), Latch())
+        let (role, stop) = (ArchiveRole(bench, faults: faults), Latch())
         async let run: Void = role.service.run(until: stop)
         try await poll("a pass") {
             bench.clock.advance(by: .milliseconds(500))
@@ -125,8 +89,8 @@ import Tiering
     }
 
     @Test func `a service that is cancelled ends, though nobody asked it to stop`() async throws {
-        let bench = try await Self.bench()
-        let role = Role(bench)
+        let bench = try await Bench.filled()
+        let role = ArchiveRole(bench)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { try? await role.service.run(until: Latch()) }
             await bench.clock.waitForSleepers(2)
@@ -137,10 +101,10 @@ import Tiering
     }
 
     @Test func `the service starts and stops at any moment`() async throws {
-        let bench = try await Self.bench()
+        let bench = try await Bench.filled()
         bench.clock.advance(by: .seconds(61))
         for round in 0..<100 {
-            let (role, stop) = (Role(bench, holder: "holder \(round)"), Latch())
+            let (role, stop) = (ArchiveRole(bench, holder: "holder \(round)"), Latch())
             async let run: Void = role.service.run(until: stop)
             for _ in 0..<round { await Task.yield() }
             stop.open()
@@ -148,7 +112,7 @@ import Tiering
             #expect(role.board.current.state == .stopped)
         }
         // After all of them it still does its work; the suite's time limit ends this wait.
-        let (role, stop) = (Role(bench, holder: "the last holder"), Latch())
+        let (role, stop) = (ArchiveRole(bench, holder: "the last holder"), Latch())
         async let run: Void = role.service.run(until: stop)
         while await bench.cold.ledger.map(\.state) != [.verified] { await Task.yield() }
         stop.open()

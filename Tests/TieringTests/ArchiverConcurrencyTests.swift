@@ -93,10 +93,8 @@ import Tiering
         }
         let starts = copied.withLock { $0 }
         #expect(starts.sorted() == (0..<6).map { bench.range.start.advanced(byMicros: Int64($0) * Bench.rangeMicros) })
-        for (place, start) in starts.sorted().enumerated() {
-            let reached = starts.firstIndex(of: start) ?? -1
-            #expect(reached < place + concurrency, "\(starts)")
-        }
+        // Of several under way, the first to begin may be the last to end.
+        if concurrency == 1 { #expect(starts == starts.sorted()) }
     }
 
     @Test func `a transfer that fails does not keep the others from running`() async throws {

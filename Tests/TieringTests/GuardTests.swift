@@ -25,6 +25,7 @@ import Testing
             $0.hotFlaws = .ignoresArchiveFence
             $0.coldFlaws = .ignoresFence
         },
+        Mutation("a part that is not added to what its range must be") { $0.coldFlaws = .forgetsParts },
         Mutation("a merge that replaces") { $0.coldFlaws = .replaces },
         Mutation("a proof that reads the copy instead of cold, where cold loses rows") {
             $0.coldFlaws = [.readsBackTheCopy, .losesRows]
@@ -34,7 +35,7 @@ import Testing
     @Test(arguments: mutations)
     func `the invariants notice a guard that is missing`(_ mutation: Mutation) async throws {
         var caught: Invariants.Violation?
-        for seed in 1...UInt64(8) where caught == nil {
+        for seed in 1...UInt64(16) where caught == nil {
             let world = Worlds.make(seed: seed, change: mutation.change)
             do throws(Invariants.Violation) {
                 try await world.run(steps: 3_000)

@@ -1,3 +1,4 @@
+import Digest
 import Records
 import TestSupport
 import Testing
@@ -93,6 +94,14 @@ import Tiering
         let pruned = [Self.transfer(40, .pruned), Self.transfer(41, .pruned)]
         #expect(Self.due(emptied, pruned, planner: planner) == [20: []])
         #expect(Self.due(Self.both, [Self.transfer(40), Self.transfer(41)], planner: planner).isEmpty)
+    }
+
+    @Test func `a range without rows leaves by itself, and a partition that is gone is not asked for`() {
+        #expect(Self.due([], [Self.transfer(40)], existing: []).isEmpty)
+        var empty = Self.transfer(40)
+        empty.hot = .zero
+        let clock = PruneClock(wall: Self.at(days: 24), newestEvent: Self.at(days: 24))
+        #expect(Self.planner.step(of: empty, clock: clock) == .prune)
     }
 
     @Test func `ranges that do not divide a partition leave by themselves`() {

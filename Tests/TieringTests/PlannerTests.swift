@@ -22,8 +22,13 @@ import Tiering
         Timestamp(micros: hours * hour - micros)
     }
 
-    private static func activity(_ type: RecordType, _ number: Int64, stamp: String = "a") -> RangeActivity {
-        RangeActivity(type: type.name, range: range(number), stamp: stamp, rows: 3)
+    private static func activity(
+        _ type: RecordType,
+        _ number: Int64,
+        stamp: String = "a",
+        rows: Int = 3
+    ) -> RangeActivity {
+        RangeActivity(type: type.name, range: range(number), stamp: stamp, rows: rows)
     }
 
     private static func transfer(
@@ -80,11 +85,22 @@ import Tiering
         let type = RecordType.testReading
         var known = Self.transfer(type, 10, state)
         known.cold = Summary(rows: 3, digest: .zero)
-        #expect(Self.plan([Self.activity(type, 10)], [known], wall: Self.at(20)).isEmpty)
+        let rows = state == .verified ? 3 : 0
+        #expect(Self.plan([Self.activity(type, 10, rows: rows)], [known], wall: Self.at(20)).isEmpty)
         let due = Self.plan([Self.activity(type, 10, stamp: "b")], [known], wall: Self.at(20))
         #expect(due.map(\.state) == [.planned])
         #expect(due.first?.id == known.id)
         #expect(due.first?.cold == known.cold, "what cold must be stays known")
+    }
+
+    @Test func `what hot holds again, or no longer, after it went back is planned again`() {
+        let type = RecordType.testReading
+        let pruned = Self.transfer(type, 10, .pruned)
+        #expect(Self.plan([Self.activity(type, 10)], [pruned], wall: Self.at(20)).map(\.state) == [.planned])
+        #expect(Self.plan([], [pruned], wall: Self.at(20)).isEmpty, "what is gone from hot is settled")
+        let verified = Self.transfer(type, 10, .verified)
+        #expect(Self.plan([], [verified], wall: Self.at(20)).map(\.state) == [.planned])
+        #expect(Self.plan([], [Self.transfer(type, 10, .verified, stamp: "")], wall: Self.at(20)).isEmpty)
     }
 
     @Test func `nothing is pruned before both clocks are past its retention`() {
@@ -108,11 +124,12 @@ import Tiering
     @Test func `a type has its own retention, and pruning can be switched off`() throws {
         let type = try #require(Catalog.standard.type(named: "funding_rate"))
         let known = Self.transfer(type, 10, .verified)
-        #expect(Self.plan([], [known], wall: Self.at(11 + 47)).isEmpty)
-        #expect(Self.plan([], [known], wall: Self.at(11 + 48)).count == 1)
+        let activity = [Self.activity(type, 10)]
+        #expect(Self.plan(activity, [known], wall: Self.at(11 + 47)).isEmpty)
+        #expect(Self.plan(activity, [known], wall: Self.at(11 + 48)).count == 1)
         var policy = Self.policy
         policy.prunes = false
-        #expect(Self.plan([], [known], wall: Self.at(500), planner: Planner(policy: policy)).isEmpty)
+        #expect(Self.plan(activity, [known], wall: Self.at(500), planner: Planner(policy: policy)).isEmpty)
     }
 
     @Test func `a request prunes as soon as verified, but never an open range`() {

@@ -33,7 +33,8 @@ import Testing
         for what in [
             "published poison", "published conflict", "published late", "lane restarted", "lane lost", "lanes killed",
             "gap discarded", "gap recreated", "archiver fenced", "archiver killed", "transfer failed", "pruned",
-            "request", "server's clock jumped", "partition rests", "partition dropped", "pinned",
+            "request", "server's clock jumped", "partition rests", "partition dropped", "pinned", "scrub",
+            "cold damaged", "part asked for", "part verified",
         ] {
             #expect(world.trace.counts[what, default: 0] > 0, "SEED=\(seed): no \(what) in \(world.trace.counts)")
         }

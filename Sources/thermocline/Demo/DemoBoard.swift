@@ -68,7 +68,7 @@ final class DemoBoard: Sendable {
     var isSettled: Bool {
         let resting: Set<Transfer.State> = [.verified, .pruned]
         return roles.archiveBoard.current.types.values.allSatisfy { of in
-            of.ranges.allSatisfy { $0.value == 0 || resting.contains($0.key) }
+            of.sums.ranges.allSatisfy { $0.value == 0 || resting.contains($0.key) }
         }
     }
 

@@ -31,10 +31,10 @@ struct DemoProgress: Sendable {
             }
             lag = lanes.compactMap { $0.lagSeconds(at: time) }.max()
             guard let archive else { return }
-            pruned = archive.ranges[.pruned] ?? 0
-            verified = pruned + (archive.ranges[.verified] ?? 0)
-            copied = verified + (archive.ranges[.copied] ?? 0) + (archive.ranges[.mismatched] ?? 0)
-            rowsInCold = archive.rowsInCold
+            pruned = archive.sums.ranges[.pruned] ?? 0
+            verified = pruned + (archive.sums.ranges[.verified] ?? 0)
+            copied = verified + (archive.sums.ranges[.copied] ?? 0) + (archive.sums.ranges[.mismatched] ?? 0)
+            rowsInCold = archive.sums.rowsInCold
             rowsPruned = archive.rowsPruned
         }
 

@@ -4,22 +4,34 @@ import PrivateServers
 import TestSupport
 import Testing
 
-/// Gives a suite a hot tier that waits for the archiver, of which each test takes a copy by `FaultRun.archiving`.
-///
-/// It stands after the traits that bring the servers.
+/// Gives a suite private servers, and a hot tier that waits for the archiver, of which each test takes a copy by
+/// `FaultRun.archiving`.
 struct FilledHotTrait: SuiteTrait, TestScoping {
+    /// Trades of yesterday.
+    var recent = 0
+
     func provideScope(
         for test: Test,
         testCase: Test.Case?,
         performing body: @concurrent @Sendable () async throws -> Void
     ) async throws {
-        try await FaultRun.$filled.withValue(try await FaultRun.fill()) { try await body() }
+        let postgres: PrivatePostgresTrait = .privatePostgres(.init(listensOnTCP: true))
+        let nats: PrivateNATSTrait = .privateNATS
+        try await postgres.provideScope(for: test, testCase: testCase) {
+            try await nats.provideScope(for: test, testCase: testCase) {
+                let run = try await FaultRun.fill(recent: recent)
+                try await FaultRun.$filled.withValue(run) { try await body() }
+            }
+        }
     }
 }
 
 extension Trait where Self == FilledHotTrait {
     /// Two ranges of trades in hot: 201 that are past retention, and the newest 10.
     static var filledHot: Self { .init() }
+
+    /// And a third of this many trades of yesterday.
+    static func filledHot(recent: Int) -> Self { .init(recent: recent) }
 }
 
 /// A range of trades past retention and a younger one, in hot, to be archived under fire.
@@ -43,11 +55,15 @@ extension FaultRun {
         return try await FaultRun(archiving + range + settings, tiers: tiers, copied: filled)
     }
 
-    fileprivate static func fill() async throws -> FaultRun {
+    fileprivate static func fill(recent: Int) async throws -> FaultRun {
         let run = try await FaultRun(archiving, tiers: tiers)
         let hot = try await run.startReading()
         try await run.publish(200)
         try await run.publish(10, poison: 0, days: 2)
+        if recent > 0 {
+            let days = (WallClock.now() - 1_795_000_000_000_000) / 86_400_000_000 - 1
+            try await run.publish(recent, poison: 0, days: Int(days))
+        }
         try await run.settle()
         #expect(await hot.stop() == .exited(0))
         return run
@@ -143,13 +159,16 @@ extension FaultRun {
     /// Everything that the archive has written about what it did.
     func records() async throws -> [[[String?]]] {
         [
-            try await stage.rows(stage.cold, "SELECT * FROM thermocline_store.transfer ORDER BY range_start"),
+            try await stage.rows(stage.cold, "SELECT * FROM thermocline_store.transfer ORDER BY range_start, filter"),
             try await stage.rows(stage.cold, "SELECT * FROM thermocline_store.manifest ORDER BY number"),
             try await stage.rows(stage.cold, "SELECT * FROM thermocline_store.conflict_trade ORDER BY ts"),
             try await stage.rows(stage.hot, "SELECT * FROM thermocline_store.prune_log ORDER BY manifest"),
             try await stage.rows(
                 stage.hot,
-                "SELECT type, bucket, writer, rows, stamp FROM thermocline_store.range_activity ORDER BY 1, 2, 3"
+                """
+                SELECT type, bucket, sum(rows), string_agg(stamp::text, ' ' ORDER BY writer)
+                FROM thermocline_store.range_activity GROUP BY 1, 2 HAVING sum(rows) <> 0 ORDER BY 1, 2
+                """
             ),
         ]
     }
