@@ -25,7 +25,7 @@ extension ColdSQL {
 
     static func segmentSchema(_ types: [RecordType]) -> [String] {
         [
-            numberInPlanes, numberAt, pack,
+            numberInPlanes, numberAt, numberPaired, pack,
             """
             CREATE TABLE IF NOT EXISTS thermocline_store.segment_view (type text PRIMARY KEY, definition text NOT NULL)
             """,
@@ -107,6 +107,19 @@ extension ColdSQL {
             RETURN number;
         END $$
         """
+    /// The same where the two lowest bytes of each number stand side by side behind the other planes.
+    private static let numberPaired = """
+        CREATE OR REPLACE FUNCTION thermocline_store.number_paired(planes bytea, n integer, i integer) RETURNS bigint
+        LANGUAGE sql IMMUTABLE PARALLEL SAFE
+        RETURN CASE length(planes) / n
+            WHEN 2 THEN get_byte(planes, 2 * i) * 256 + get_byte(planes, 2 * i + 1)
+            WHEN 3 THEN get_byte(planes, i) * 65536 + get_byte(planes, n + 2 * i) * 256
+                + get_byte(planes, n + 2 * i + 1)
+            ELSE thermocline_store.number_in_planes(substring(planes FOR length(planes) - 2 * n), n, i) << 16
+                | get_byte(planes, length(planes) - 2 * (n - i)) * 256
+                | get_byte(planes, length(planes) - 2 * (n - i) + 1)
+        END
+        """
     /// A list of decimals as hot stores it: what `thermocline_store.decimals` turns back.
     private static let pack = """
         CREATE OR REPLACE FUNCTION thermocline_store.packed(list numeric[]) RETURNS bytea
@@ -121,7 +134,7 @@ extension ColdSQL {
     private static func decoded(_ type: RecordType) -> String {
         let columns = SegmentShape.packedColumns(type)
         let blobs = SegmentShape.parts(type).filter { $0.sqlType == "bytea" && $0.name != "ts" }.map(\.name)
-        let values = columns.map { "    \(value($0)) AS \($0.name)" }.joined(separator: ",\n")
+        let values = columns.map { "    \(value($0, type)) AS \($0.name)" }.joined(separator: ",\n")
         return """
             SELECT x.ts, s.exchange, s.market_type, s.symbol,
             \(values)
@@ -139,13 +152,14 @@ extension ColdSQL {
             """
     }
 
-    private static func number(_ alias: String, _ name: String, _ index: String, of rows: String = "rows") -> String {
-        "thermocline_store.number_at(\(alias).\(name), s.\(rows), \(index))"
+    /// Number `index` of `count` that stand in a vector.
+    private static func number(_ alias: String, _ name: String, _ index: String, of count: String = "s.rows") -> String {
+        "thermocline_store.number_at(\(alias).\(name), \(count), \(index))"
     }
 
-    private static func value(_ column: Column) -> String {
+    private static func value(_ column: Column, _ type: RecordType) -> String {
         let name = column.name
-        guard column.kind != .decimals else { return list(name) }
+        guard column.kind != .decimals else { return list(column, type) }
         let number = "(s.\(name)_base + nullif(\(number("d", name, "x.i")), s.\(name)_null))"
         let text = "\(text(name))::\(TierSQL.sqlType(column).replacing(" COLLATE \"C\"", with: ""))"
         return switch column.kind {
@@ -159,23 +173,39 @@ extension ColdSQL {
         }
     }
 
-    /// The text of row `x.i`, null where it has none.
-    private static func text(_ name: String) -> String {
-        let start = "1 + s.\(name)_start_base + \(number("d", "\(name)_start", "x.i"))"
-        let length =
-            "s.\(name)_length_base + nullif(\(number("d", "\(name)_length", "x.i")), s.\(name)_length_null)"
+    /// Text `index` of `count`, null where there is none.
+    private static func text(_ name: String, _ index: String = "x.i", of count: String = "s.rows") -> String {
+        func number(_ part: String) -> String { Self.number("d", "\(name)_\(part)", index, of: count) }
+        let start = "1 + s.\(name)_start_base + \(number("start"))"
+        let length = "s.\(name)_length_base + nullif(\(number("length")), s.\(name)_length_null)"
         return "convert_from(substring(d.\(name)_text FROM (\(start))::int FOR (\(length))::int), 'UTF8')"
     }
 
-    private static func list(_ name: String) -> String {
+    /// A list of row `x.i`; the lists of a row that go together stand side by side.
+    private static func list(_ column: Column, _ type: RecordType) -> String {
+        guard let pack = SegmentShape.packs(type).first(where: { $0.columns.contains(column) }),
+            let place = pack.columns.firstIndex(of: column)
+        else { return "NULL" }
+        let (name, lists) = (pack.name, pack.columns.count)
+        let (count, index) = ("\(lists) * s.rows", "\(lists) * x.i + \(place)")
         func end(_ index: String) -> String {
-            "s.\(name)_end_step * (\(index) + 1) + s.\(name)_end_base + \(number("d", "\(name)_end", index))"
+            "s.\(name)_end_step * (\(index) + 1) + s.\(name)_end_base + \(number("d", "\(name)_end", index, of: count))"
         }
+        let before = end("\(index) - 1")
+        let start = place > 0 ? before : "CASE x.i WHEN 0 THEN 0 ELSE \(before) END"
+        let levels = "generate_series((\(start))::int, (\(end(index)) - 1)::int) j"
+        let plain = number("d", name, "j", of: "s.\(name)_levels")
+        let paired = plain.replacing("number_at", with: "number_paired")
+        let element = "CASE WHEN s.\(name)_paired THEN \(paired) ELSE \(plain) END"
+        let first = number("d", "\(name)_first", index, of: count)
         return """
-            CASE WHEN s.\(name)_levels IS NOT NULL THEN ARRAY(
-                SELECT (s.\(name)_base + \(number("d", name, "j::int", of: "\(name)_levels"))) * s.\(name)_unit
-                FROM generate_series(CASE x.i WHEN 0 THEN 0 ELSE \(end("x.i - 1")) END, \(end("x.i")) - 1) j)
-            ELSE ('{' || \(text(name)) || '}')::numeric[] END
+            CASE WHEN s.\(name)_levels IS NULL THEN ('{' || \(text(name, index, of: count)) || '}')::numeric[]
+            WHEN s.\(column.name)_sign IS NULL THEN ARRAY(
+                SELECT (s.\(name)_base + \(element)) * s.\(name)_unit FROM \(levels))
+            ELSE ARRAY(
+                SELECT ((SELECT s.\(name)_first_base + \(first))
+                    + s.\(column.name)_sign * sum((\(element))::int) OVER (ROWS UNBOUNDED PRECEDING)) * s.\(name)_unit
+                FROM \(levels)) END
             """
     }
 }

@@ -1,26 +1,32 @@
 import Records
 
-/// Writes the parts of one column of a segment, as `SegmentShape.parts` lists them.
+/// Writes the parts of one column of a segment, or of lists that go together, as `SegmentShape.parts` lists them.
 struct ColumnPacker {
     /// Microseconds to either side of 1970 that `bigint * interval` counts exactly: up to the year 2255.
     static let exactMicros: Int64 = 1 << 53
 
-    let column: Column
-    /// Where the column's value stands in each row.
+    let pack: SegmentShape.Pack
+    /// Where the values of each row stand, those of one row side by side.
     let fields: [CopyRowReader.Field]
+    private var column: Column { pack.columns[0] }
+
+    /// Packs columns, each with its value of every row.
+    init(_ pack: SegmentShape.Pack, _ columns: [[CopyRowReader.Field]]) {
+        self.pack = pack
+        fields = columns.count == 1 ? columns[0] : columns[0].indices.flatMap { row in columns.map { $0[row] } }
+    }
 
     func append(_ rows: Span<UInt8>, to out: inout RowWriter) throws(SegmentError) {
         do throws(CopyRowError) {
             if column.kind == .decimals {
                 if try appendLists(rows, to: &out) { return }
-                out.appendNulls(7)
             } else if SegmentShape.isNumeric(column.kind) {
                 if try appendNumbers(rows, to: &out) {
                     if SegmentShape.mayBeText(column.kind) { out.appendNulls(6) }
                     return
                 }
-                out.appendNulls(column.kind == .timestamp || column.kind == .decimal ? 4 : 3)
             }
+            out.appendNulls(SegmentShape.numberParts(pack).count)
         } catch {
             throw .malformed(error)
         }
@@ -90,25 +96,32 @@ struct ColumnPacker {
         return true
     }
 
-    /// All elements one behind the other, and where the list of each row ends; no null and no element beside numbers.
+    /// All elements one behind the other, and where each list ends; no null and no element beside numbers.
     private func appendLists(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
         var elements: [ScaledDecimal?] = []
-        var ends: [Int64] = []
+        var ends: [Int] = []
         for field in fields {
             guard !field.isNull, try PackedList.append(rows, field, to: &elements) else { return false }
-            ends.append(Int64(elements.count))
+            ends.append(elements.count)
         }
-        let step = Int64(elements.count / fields.count)
-        let places = ends.enumerated().map { $1 - step * Int64($0 + 1) }
+        let each = elements.count / fields.count
+        let places = ends.enumerated().map { Int64($1 - each * ($0 + 1)) }
         guard elements.count < 1 << 31, let (aligned, exponent) = ScaledDecimal.aligned(elements),
             let vector = NumberVector(aligned, dividing: true), let place = NumberVector(places)
         else { return false }
+        let ladder = Ladder(vector, ends: ends, lists: pack.columns.count)
         out.append32(4)
         out.append32(Int32(truncatingIfNeeded: elements.count))
-        out.appendIntegerOrNull(vector.base ?? 0)
+        out.appendIntegerOrNull(ladder == nil ? vector.base ?? 0 : 0)
         out.appendNumeric(vector.unit, exponent: exponent)
-        out.appendPlanes(vector.codes)
-        out.appendInteger(step)
+        let codes = ladder?.steps ?? vector.codes
+        let isPaired = PlaneOrder.isPaired(codes)
+        out.appendPlanes(codes, paired: isPaired)
+        out.appendBoolean(isPaired)
+        for index in pack.columns.indices { out.appendSmallOrNull(ladder?.signs[index]) }
+        out.appendIntegerOrNull(ladder?.firsts.base)
+        out.appendPlanes(ladder?.firsts.codes ?? [])
+        out.appendInteger(Int64(each))
         out.appendIntegerOrNull(place.base)
         out.appendPlanes(place.codes)
         out.appendNulls(6)

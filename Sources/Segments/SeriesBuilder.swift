@@ -75,8 +75,9 @@ struct SeriesBuilder: Sendable {
         out.append16(Int16(truncatingIfNeeded: SegmentShape.parts(type).count))
         appendHeader(fields, span, to: &out)
         try Self.appendTimes(fields[0], span, to: &out)
-        for (column, fields) in zip(columns, fields).dropFirst(RecordType.leading.count) {
-            try ColumnPacker(column: column, fields: fields).append(span, to: &out)
+        let byName = Dictionary(uniqueKeysWithValues: zip(columns.map(\.name), fields))
+        for pack in SegmentShape.packs(type) {
+            try ColumnPacker(pack, pack.columns.compactMap { byName[$0.name] }).append(span, to: &out)
         }
     }
 
