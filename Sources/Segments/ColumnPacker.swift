@@ -2,8 +2,8 @@ import Records
 
 /// Writes the parts of one column of a segment, or of lists that go together, as `SegmentShape.parts` lists them.
 struct ColumnPacker {
-    /// Microseconds to either side of 1970 that `bigint * interval` counts exactly: up to the year 2255.
-    static let exactMicros: Int64 = 1 << 53
+    /// Microseconds since 1970 that `to_timestamp(micros / 1000000::float8)` tells exactly: the years 1900 to 2099.
+    static let exactMicros: Range<Int64> = -2_208_988_800_000_000..<4_102_444_800_000_000
 
     let pack: SegmentShape.Pack
     /// Where the values of each row stand, those of one row side by side.
@@ -38,6 +38,7 @@ struct ColumnPacker {
     /// False, and nothing written, where a value does not fit.
     private func appendNumbers(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
         if column.kind == .decimal { return try appendDecimals(rows, to: &out) }
+        if column.kind == .text { return appendWords(rows, to: &out) }
         var values: [Int64?] = []
         values.reserveCapacity(fields.count)
         for field in fields {
@@ -56,7 +57,6 @@ struct ColumnPacker {
 
     private func number(_ field: CopyRowReader.Field, _ rows: Span<UInt8>) throws(CopyRowError) -> Int64? {
         switch column.kind {
-        case .text: return WholeNumberText.value(rows, field)
         case .boolean:
             guard field.length == 1, rows[field.start] <= 1 else {
                 throw CopyRowError(at: field.start, "not a boolean")
@@ -67,7 +67,7 @@ struct ColumnPacker {
             let value = Self.int64(rows, field.start)
             guard column.kind == .timestamp else { return value }
             let micros = Timestamp(postgresMicros: value).micros
-            return micros.magnitude < Self.exactMicros.magnitude ? micros : nil
+            return Self.exactMicros.contains(micros) ? micros : nil
         }
     }
 
@@ -75,6 +75,19 @@ struct ColumnPacker {
         var value: UInt64 = 0
         for index in start..<start + 8 { value = value << 8 | UInt64(rows[index]) }
         return Int64(bitPattern: value)
+    }
+
+    /// Texts that are whole numbers, or that are few: places in a list of words.
+    private func appendWords(_ rows: Span<UInt8>, to out: inout RowWriter) -> Bool {
+        let numbers = fields.map { $0.isNull ? nil : WholeNumberText.value(rows, $0) }
+        let areNumbers = zip(fields, numbers).allSatisfy { $0.isNull || $1 != nil }
+        let words = areNumbers ? nil : WordVector(rows, fields)
+        guard let vector = areNumbers ? NumberVector(numbers) : words.flatMap({ NumberVector($0.places) }) else {
+            return false
+        }
+        out.append(vector)
+        if let words { words.append(to: &out) } else { out.appendNull() }
+        return true
     }
 
     private func appendDecimals(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {

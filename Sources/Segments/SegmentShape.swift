@@ -85,7 +85,8 @@ package enum SegmentShape {
         let vector = [Part("\(name)_base", "bigint"), Part("\(name)_null", "bigint"), Part(name, "bytea")]
         return switch pack.kind {
         case .json: []
-        case .integer, .boolean, .text: vector
+        case .integer, .boolean: vector
+        case .text: vector + [Part("\(name)_words", "text[]")]
         case .timestamp: vector + [Part("\(name)_unit", "bigint")]
         case .decimal: vector + [Part("\(name)_unit", "numeric")]
         case .decimals:

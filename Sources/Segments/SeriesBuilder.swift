@@ -104,8 +104,8 @@ struct SeriesBuilder: Sendable {
         var times: [Int64?] = []
         for field in fields {
             let micros = Timestamp(postgresMicros: ColumnPacker.int64(rows, field.start)).micros
-            guard micros.magnitude < ColumnPacker.exactMicros.magnitude else {
-                throw .unfit("an event time that is not between the years 1685 and 2255")
+            guard ColumnPacker.exactMicros.contains(micros) else {
+                throw .unfit("an event time that is not in the years 1900 to 2099")
             }
             times.append(micros)
         }
