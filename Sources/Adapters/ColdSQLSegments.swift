@@ -153,7 +153,8 @@ extension ColdSQL {
     }
 
     /// Number `index` of `count` that stand in a vector.
-    private static func number(_ alias: String, _ name: String, _ index: String, of count: String = "s.rows") -> String {
+    private static func number(_ alias: String, _ name: String, _ index: String, of count: String = "s.rows") -> String
+    {
         "thermocline_store.number_at(\(alias).\(name), \(count), \(index))"
     }
 
