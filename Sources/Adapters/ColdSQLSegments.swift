@@ -27,8 +27,13 @@ extension ColdSQL {
         [
             numberInPlanes, numberAt, pack,
             """
-            CREATE TABLE IF NOT EXISTS thermocline_store.segment_view (type text PRIMARY KEY, definition text NOT NULL)
+            CREATE TABLE IF NOT EXISTS thermocline_store.segment_view (
+                type text PRIMARY KEY,
+                definition text NOT NULL,
+                format text
+            )
             """,
+            packing,
         ] + types.flatMap(segmentSchema) + types.flatMap { view($0, months: []) }
     }
 
