@@ -110,6 +110,26 @@ extension ColdSQL {
         return "SELECT \(packed) + \(plain)"
     }
 
+    // MARK: Room
+
+    /// Whether a partition takes room, its indexes included, though no row is left in it.
+    static func isEmptied(_ partition: Partition) -> String {
+        let table = "thermocline_store.\(partition.name)"
+        // A fresh one takes a page for each of its indexes.
+        return "SELECT pg_total_relation_size('\(table)') > 65536 AND NOT EXISTS (SELECT FROM \(table))"
+    }
+    /// Takes out what no session sees any more; a lock that is not to be had at once is left alone.
+    static func vacuum(_ partition: Partition) -> String { "VACUUM (SKIP_LOCKED) thermocline_store.\(partition.name)" }
+    static func lockWholly(_ partition: Partition) -> String {
+        "LOCK TABLE thermocline_store.\(partition.name) IN ACCESS EXCLUSIVE MODE"
+    }
+    /// Whether there is nothing that the oldest session could still see.
+    static func hasNoPages(_ partition: Partition) -> String {
+        "SELECT pg_relation_size('thermocline_store.\(partition.name)') = 0"
+    }
+    /// Of a table without pages it takes but the indexes, which no VACUUM makes smaller.
+    static func truncate(_ partition: Partition) -> String { "TRUNCATE thermocline_store.\(partition.name)" }
+
     // MARK: Unpack
 
     /// What the segments of a partition are that become plain rows next: first and last time at which one begins, and

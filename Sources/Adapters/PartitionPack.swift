@@ -16,6 +16,8 @@ struct PartitionPack {
     let isGrowing: Bool
     /// Before this nothing is plain any more, or stays so.
     private var from: Timestamp
+    /// Whether the table of its plain rows takes room, though none is left.
+    private(set) var takesRoom = false
 
     init(
         _ partition: Partition,
@@ -37,7 +39,18 @@ struct PartitionPack {
             from = plain.end
             return try await pack(plain)
         }
-        return try await join(atMost: rows, unless: isStopping)
+        let joined = try await join(atMost: rows, unless: isStopping)
+        if joined.partitions == 1, !isGrowing {
+            takesRoom = try await ask(ColdSQL.isEmptied(partition)).first?[0] == "t"
+        }
+        return joined
+    }
+
+    /// When it is looked at again though nothing is left to pack: once nothing follows, and while it takes room.
+    func again(after now: Timestamp) -> Timestamp? {
+        guard settings.format == .segments else { return nil }
+        // An hour: rows that are gone take room as long as the longest transaction may see them.
+        return isGrowing ? partition.range.end : takesRoom ? now.advanced(byMicros: 3_600_000_000) : nil
     }
 
     // MARK: Pack

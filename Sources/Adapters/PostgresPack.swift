@@ -45,7 +45,7 @@ extension PostgresTarget {
         var sum = Packed()
         while sum.partitions == 0, sum.rows < rows, !isStopping() {
             do throws(StoreError) {
-                sum += try await step(&pack, atMost: rows - sum.rows, unless: isStopping)
+                sum += try await step(&pack, atMost: rows - sum.rows, at: now, unless: isStopping)
             } catch {
                 await connection.rollback()
                 // Somebody else works at it: the next pass looks again.
@@ -53,13 +53,38 @@ extension PostgresTarget {
                 return sum
             }
         }
+        if pack.takesRoom { try await giveRoomBack(partition, of: type) }
         return sum
+    }
+
+    /// Makes the table of a partition small again whose rows are all in segments.
+    ///
+    /// Where somebody may still see the rows that were in it, it waits for the next time that it is looked at.
+    private func giveRoomBack(_ partition: Partition, of type: RecordType) async throws(StoreError) {
+        let operation = "give back the room of \(partition.name)"
+        let connection = connection
+        try await at("cold", operation) { () throws(PostgresError) in
+            _ = try await connection.execute(ColdSQL.vacuum(partition))
+        }
+        do throws(StoreError) {
+            try await session.transaction(operation) { connection throws(PostgresError) in
+                _ = try await connection.execute("SET LOCAL lock_timeout = \(settings.lockTimeout.milliseconds)")
+                _ = try await connection.execute(ColdSQL.lockWholly(partition))
+                guard try await connection.execute(ColdSQL.hasNoPages(partition)).scalar == "t" else { return }
+                _ = try await connection.execute(ColdSQL.truncate(partition))
+                let key = [type.name, "\(partition.range.start)"]
+                _ = try await connection.execute(ColdSQL.forgetUnpacked, key)
+            }
+        } catch {
+            guard error.sqlState == "55P03" else { throw error }
+        }
     }
 
     /// One transaction; the last one of a partition notes that nothing waits any more.
     private func step(
         _ pack: inout PartitionPack,
         atMost rows: Int,
+        at now: Timestamp,
         unless isStopping: () -> Bool
     ) async throws(StoreError) -> Packed {
         let (partition, operation) = (pack.partition, pack.operation)
@@ -70,15 +95,14 @@ extension PostgresTarget {
         }
         let packed = try await pack.step(atMost: rows, unless: isStopping)
         let key = [pack.type.name, "\(partition.range.start)"]
-        // What grows is looked at once more when nothing follows.
-        let isOver = settings.format == .rows || !pack.isGrowing
+        let again = pack.again(after: now)
         try await at("cold", operation) { () throws(PostgresError) in
             if packed.partitions == 1 {
-                let again = key + ["\(partition.range.end)"]
-                _ = try await connection.execute(
-                    isOver ? ColdSQL.forgetUnpacked : ColdSQL.postponeUnpacked,
-                    isOver ? key : again
-                )
+                if let again {
+                    _ = try await connection.execute(ColdSQL.postponeUnpacked, key + ["\(again)"])
+                } else {
+                    _ = try await connection.execute(ColdSQL.forgetUnpacked, key)
+                }
             }
             try await connection.commit()
         }

@@ -38,18 +38,23 @@ import Tiering
             archive = try await PostgresArchiveTests.Archive(tiers)
         }
 
-        mutating func copy(hours: Range<Int64>, rows count: Int, seed: UInt64 = 5) async throws {
+        mutating func copy(hours: Range<Int64>, rows count: Int, merges: Bool = false) async throws {
             for hour in hours {
                 let begin = PackTests.start.advanced(byMicros: hour * Tiers.bucket)
                 let range = TimeRange(containing: begin, width: Tiers.bucket)
-                var random = RandomRows(type, seed: seed &+ UInt64(hour))
+                var random = RandomRows(type, seed: UInt64(hour))
                 random.ts = range.start.micros
                 let rows = random.rows(count)
                 let summary = try ContentDigester(type: type).summarize(rows.span)
                 let transfer = Transfer(id: RandomID.uuid(), type: type.name, range: range)
-                let copy = try await archive.target.beginCopy(transfer, type: type, merges: false)
-                try await copy.write(rows)
-                _ = try await copy.commit(hot: summary, stamp: "1")
+                let copy = try await archive.target.beginCopy(transfer, type: type, merges: merges)
+                do {
+                    try await copy.write(rows)
+                    _ = try await copy.commit(hot: summary, stamp: "1")
+                } catch {
+                    await copy.abandon()
+                    throw error
+                }
                 expected[range] = summary
             }
             try await settle()
@@ -193,6 +198,91 @@ import Tiering
         let error = await #expect(throws: StoreError.self) { try await cold.pack() }
         #expect([.corrupt, .rejected].contains(error?.code))
         #expect(try await cold.held() == before)
+        await cold.close()
+    }
+
+    @Test func `a range that was missing is merged into the segment that reaches over it`() async throws {
+        var cold = try await Cold(Self.rate, .segments)
+        try await cold.copy(hours: 0..<1, rows: 40)
+        try await cold.copy(hours: 2..<3, rows: 40)
+        #expect(try await cold.pack().partitions == 1)
+        #expect(try await cold.held() == [4, 0])
+        let error = await #expect(throws: StoreError.self) { try await cold.copy(hours: 1..<2, rows: 40) }
+        #expect(error?.sqlState == "23505")
+        try await cold.copy(hours: 1..<2, rows: 40, merges: true)
+        #expect(try await cold.held() == [4, 0])
+        #expect(try await cold.isAsProved())
+        await cold.close()
+    }
+
+    @Test func `a copy that was begun before its partition is packed is there after it`() async throws {
+        var cold = try await Cold(Self.rate, .segments)
+        try await cold.copy(hours: 0..<2, rows: 40)
+        let other = cold.archive
+        let target = try await other.tiers.openTarget(other.token)
+        let range = TimeRange(containing: Self.start.advanced(byMicros: 2 * Tiers.bucket), width: Tiers.bucket)
+        var random = RandomRows(Self.rate, seed: 9)
+        random.ts = range.start.micros
+        let rows = random.rows(40)
+        let summary = try ContentDigester(type: Self.rate).summarize(rows.span)
+        let transfer = Transfer(id: RandomID.uuid(), type: Self.rate.name, range: range)
+        let copy = try await target.beginCopy(transfer, type: Self.rate, merges: false)
+        try await copy.write(rows)
+        #expect(try await cold.pack().partitions == 1)
+        _ = try await copy.commit(hot: summary, stamp: "1")
+        cold.expected[range] = summary
+        try await cold.settle()
+        #expect(try await cold.held() == [8, 0])
+        #expect(try await cold.pack().partitions == 1, "it waits again")
+        #expect(try await cold.held() == [4, 0])
+        #expect(try await cold.isAsProved())
+        await target.close()
+        await cold.close()
+    }
+
+    @Test func `cold lets go of a range in the middle of a joined segment, and the rest is packed again`() async throws
+    {
+        var cold = try await Cold(Self.rate, .segments)
+        try await cold.copy(hours: 0..<3, rows: 40)
+        #expect(try await cold.pack().partitions == 1)
+        try await cold.settle("pruned")
+        let middle = try await cold.archive.target.ledger().sorted { $0.range.start < $1.range.start }[1]
+        #expect(try await cold.archive.target.expire([middle], type: Self.rate).map(\.state) == [.expired])
+        cold.expected[middle.range] = nil
+        #expect(try await cold.held() == [0, 80])
+        #expect(try await cold.isAsProved())
+        #expect(try await cold.pack().partitions == 1)
+        #expect(try await cold.held() == [4, 0])
+        #expect(try await cold.isAsProved())
+        await cold.close()
+    }
+
+    @Test func `an emptied table gives its room back once nobody sees what was in it`() async throws {
+        var cold = try await Cold(Self.rate, .rows)
+        try await cold.copy(hours: 0..<1, rows: 2_000)
+        let size = "SELECT pg_total_relation_size('thermocline_store.\(Self.rate.name)_p202611') > 65536"
+        let waiting = "SELECT count(*) FROM thermocline_store.packing"
+        try await cold.turn(to: .segments)
+        let reader = try await PostgresConnection(cold.tiers.cold, applicationName: "test")
+        try await reader.begin(.snapshot)
+        let count = "SELECT count(*) FROM thermocline.\(Self.rate.name)"
+        #expect(try await reader.execute("SELECT count(*) FROM thermocline_store.packing").scalar == "0")
+        #expect(try await cold.pack().rows == 2_000)
+        #expect(try await cold.tiers.ask(cold.tiers.cold, size) == "t")
+        #expect(try await reader.execute(count).scalar == "2000")
+        #expect(try await cold.tiers.ask(cold.tiers.cold, waiting) == "1")
+        await reader.close()
+
+        #expect(try await cold.pack() == Packed(), "not at once")
+        // The reader's session may still be about to end.
+        var hours: Int64 = 0
+        try await poll("the room is given back") {
+            hours += 2
+            _ = try await cold.pack(at: Self.past.advanced(byMicros: hours * 3_600_000_000))
+            return try await cold.tiers.ask(cold.tiers.cold, waiting) == "0"
+        }
+        #expect(try await cold.tiers.ask(cold.tiers.cold, size) == "f")
+        #expect(try await cold.isAsProved())
         await cold.close()
     }
 
