@@ -123,14 +123,16 @@ extension ColdSQL {
         """
 
     /// Each column is taken out of TOAST once a segment, and only where a query names it.
-    private static func decoded(_ type: RecordType) -> String {
+    ///
+    /// `source` has the columns of the segment table.
+    static func decoded(_ type: RecordType, from source: String? = nil) -> String {
         let columns = SegmentShape.packedColumns(type)
         let blobs = SegmentShape.parts(type).filter { $0.sqlType == "bytea" && $0.name != "ts" }.map(\.name)
         let values = columns.map { "    \(value($0)) AS \($0.name)" }.joined(separator: ",\n")
         return """
             SELECT x.ts, s.exchange, s.market_type, s.symbol,
             \(values)
-            FROM \(segments(type)) s
+            FROM \(source ?? segments(type)) s
             CROSS JOIN LATERAL (
                 SELECT \(blobs.map { "s.\($0) || ''::bytea AS \($0)" }.joined(separator: ", ")) OFFSET 0
             ) d
