@@ -158,7 +158,9 @@ extension ColdSQL {
         """
 
     /// Each column is taken out of TOAST once a segment, and only where a query names it.
-    private static func decoded(_ type: RecordType) -> String {
+    ///
+    /// `source` has the columns of the segment table.
+    static func decoded(_ type: RecordType, from source: String? = nil) -> String {
         let columns = SegmentShape.packedColumns(type)
         let toasted = SegmentShape.parts(type).compactMap { part -> String? in
             guard part.name != "ts", let nothing = ["bytea": "''", "text[]": "'{}'"][part.sqlType] else { return nil }
@@ -168,7 +170,7 @@ extension ColdSQL {
         return """
             SELECT x.ts, s.exchange, s.market_type, s.symbol,
             \(values)
-            FROM \(segments(type)) s
+            FROM \(source ?? segments(type)) s
             CROSS JOIN LATERAL (
                 SELECT \(toasted.joined(separator: ", ")) OFFSET 0
             ) d
