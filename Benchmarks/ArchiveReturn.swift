@@ -36,7 +36,7 @@ struct ArchiveReturn: Sendable {
         let took = start.duration(to: .now) / .seconds(1)
         if status == nil { await process.stop() }
         guard status == .exited(0) else { throw BenchError("a day was not restored") }
-        let table = "thermocline_store.trade WHERE ts >= '\(day)' AND ts < '\(end)'"
+        let table = "thermocline.trade WHERE ts >= '\(day)' AND ts < '\(end)'"
         let back = try await run.hot.number("SELECT count(*) FROM \(table)")
         guard back == (try await cold.number("SELECT count(*) FROM \(table)")), back > 0 else {
             throw BenchError("hot holds \(back) rows of the day that was restored")

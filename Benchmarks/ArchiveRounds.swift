@@ -4,7 +4,8 @@ import Postgres
 import PrivateServers
 import Records
 
-/// From a full hot tier to a proved cold one, beside two `psql` that copy the same rows and prove nothing.
+/// From a full hot tier to a proved cold one in each of its formats, beside two `psql` that copy the same rows and
+/// prove nothing.
 struct ArchiveRounds: Sendable {
     let options: BenchOptions
     let servers: BenchServers
@@ -23,17 +24,14 @@ struct ArchiveRounds: Sendable {
             PrivatePostgres.Settings(listensOnTCP: true, isDurable: true, parameters: BenchServers.parameters)
         )
         let result = await Result {
-            try await servers.withDatabase { hot in
-                try await load.fill(hot.connection)
-                for number in 1...options.archiveRounds {
-                    let run = ArchiveRun(
-                        servers: servers,
-                        hot: hot,
-                        cold: cold,
-                        load: load,
-                        options: options
-                    )
-                    try await round(run, number, &figures)
+            // A hot of its own for each format: the last round prunes it.
+            try await servers.withDatabase { first in
+                try await servers.withDatabase { second in
+                    let runs = zip(ColdFormat.allCases, [first, second]).map { format, hot in
+                        ArchiveRun(servers: servers, hot: hot, cold: cold, format: format, load: load, options: options)
+                    }
+                    for run in runs { try await load.fill(run.hot.connection) }
+                    for number in 1...options.archiveRounds { try await round(runs, number, &figures) }
                 }
             }
         }
@@ -41,36 +39,56 @@ struct ArchiveRounds: Sendable {
         try result.get()
     }
 
-    private func round(_ run: ArchiveRun, _ number: Int, _ figures: inout Figures) async throws {
+    private func round(_ runs: [ArchiveRun], _ number: Int, _ figures: inout Figures) async throws {
         let title = "archive, round \(number) of \(options.archiveRounds)"
-        let ceiling = try await run.copy()
+        let ceiling = try await runs[0].copy()
         figures.add(ceiling.rowsPerSecond, Self.name, "psql", .rowRate)
         figures.add(ceiling.serverSeconds, Self.name, "psql", .serverCPU)
         say("\(title): psql \(ceiling.rowsPerSecond.fixed(0)) rows/s in \(ceiling.seconds.fixed(1)) s")
-        let isLast = number == options.archiveRounds
-        let (own, way) = try await run.archive { cold, seconds in
-            isLast ? try await ArchiveReturn(run: run, cold: cold).run(archivedIn: seconds) : nil
+        for run in runs {
+            let isLast = number == options.archiveRounds
+            let (own, way) = try await run.archive { cold, seconds in
+                guard isLast else { return nil as (ArchiveReturn.Outcome, [ColdQueries.Time])? }
+                let times = try await ColdQueries(run: run, cold: cold).run(say)
+                return (try await ArchiveReturn(run: run, cold: cold).run(archivedIn: seconds), times)
+            }
+            add(own, of: run.format, v: ceiling, title, &figures)
+            guard let (way, times) = way else { continue }
+            figures.add(way.lockedMillis, Self.name, run.format.names("prune"), .lock)
+            figures.add(way.restoredRows, Self.name, run.format.names("restore"), .rowRate)
+            figures.add(way.restoredRows / ceiling.rowsPerSecond, Self.name, run.format.names("restore"), .rateRatio)
+            say("archive, \(run.format): \(way)")
+            for time in times { time.add(to: &figures) }
         }
-        figures.add(own.rowsPerSecond, Self.name, "thermocline", .rowRate)
-        figures.add(own.serverSeconds, Self.name, "thermocline", .serverCPU)
-        figures.add(own.clientSeconds, Self.name, "thermocline", .clientCPU)
-        figures.add(Double(own.peakResidentBytes), Self.name, "thermocline", .resident)
-        let ratio = own.rowsPerSecond / ceiling.rowsPerSecond
-        figures.add(ratio, Self.name, "thermocline", .rateRatio)
+    }
+
+    private func add(
+        _ own: ArchiveCost,
+        of format: ColdFormat,
+        v ceiling: ArchiveCost,
+        _ title: String,
+        _ figures: inout Figures
+    ) {
+        let (subject, ratio) = (format.names("thermocline"), own.rowsPerSecond / ceiling.rowsPerSecond)
+        figures.add(own.rowsPerSecond, Self.name, subject, .rowRate)
+        figures.add(own.serverSeconds, Self.name, subject, .serverCPU)
+        figures.add(own.clientSeconds, Self.name, subject, .clientCPU)
+        figures.add(Double(own.peakResidentBytes), Self.name, subject, .resident)
+        figures.add(ratio, Self.name, subject, .rateRatio)
         say(
-            "\(title): thermocline \(own.rowsPerSecond.fixed(0)) rows/s in \(own.seconds.fixed(1)) s, "
+            "\(title): thermocline, \(format), \(own.rowsPerSecond.fixed(0)) rows/s in \(own.seconds.fixed(1)) s, "
                 + "\(ratio.percent), \(own.peakResidentBytes >> 20) MiB"
         )
         say(
             "\(title): CPU a million rows: client \(own.clientSeconds.brief) s, servers "
                 + "\(own.serverSeconds.brief) s, for psql \(ceiling.serverSeconds.brief) s"
         )
-        guard let way else { return }
-        figures.add(way.lockedMillis, Self.name, "prune", .lock)
-        figures.add(way.restoredRows, Self.name, "restore", .rowRate)
-        figures.add(way.restoredRows / ceiling.rowsPerSecond, Self.name, "restore", .rateRatio)
-        say("archive: \(way)")
     }
+}
+
+extension ColdFormat {
+    /// The name of what was measured with this format.
+    func names(_ subject: String) -> String { self == .rows ? subject : "\(subject) \(self)" }
 }
 
 /// What moving all rows took; CPU is for a million rows.
@@ -87,6 +105,7 @@ struct ArchiveRun: Sendable {
     let servers: BenchServers
     let hot: BenchDatabase
     let cold: PrivatePostgres
+    let format: ColdFormat
     let load: ArchiveLoad
     let options: BenchOptions
 
@@ -157,7 +176,7 @@ struct ArchiveRun: Sendable {
     func environment(_ database: BenchDatabase) -> [String: String] {
         [
             "THERMOCLINE_HOT_POSTGRES": hot.conninfo, "THERMOCLINE_COLD_POSTGRES": database.conninfo,
-            "THERMOCLINE_COLD_LISTEN": "127.0.0.1:0",
+            "THERMOCLINE_COLD_LISTEN": "127.0.0.1:0", "THERMOCLINE_COLD_FORMAT": "\(format)",
         ]
     }
 
@@ -207,7 +226,7 @@ struct ArchiveRun: Sendable {
     }
 
     private func withCold<R: Sendable>(_ body: (BenchDatabase) async throws -> R) async throws -> R {
-        try await cold.withDatabase(schema: .cold, body)
+        try await cold.withDatabase(schema: .cold, format: format, body)
     }
 
     private func serverSeconds() async -> Double {

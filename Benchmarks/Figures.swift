@@ -30,6 +30,8 @@ struct Figures: Sendable {
         case rowRate = "rows_per_second"
         case serverCPU = "server_cpu_seconds_per_million"
         case lock = "longest_lock_milliseconds"
+        case planning = "planning_milliseconds"
+        case query = "planning_and_execution_milliseconds"
     }
 
     private(set) var keys: [Key] = []
@@ -57,6 +59,11 @@ struct Figures: Sendable {
         }
         let sorted = values.sorted()
         return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+
+    /// The median of one subject in terms of another's.
+    func ratio(_ workload: String, _ subject: String, to other: String, _ metric: Metric) -> Double? {
+        median(workload, subject, metric).flatMap { value in median(workload, other, metric).map { value / $0 } }
     }
 
     func write(to json: inout JSONWriter) {
