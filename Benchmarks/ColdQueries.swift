@@ -46,7 +46,7 @@ struct ColdQueries: Sendable {
         var times: [Time] = []
         for question in Question.allCases {
             for source in Source.allCases {
-                guard (source == .rows) == (run.format == .rows), let sql = sql(question, source, series) else {
+                guard (source == .rows) == (run.service.format == .rows), let sql = sql(question, source, series) else {
                     continue
                 }
                 let measured = try await measure(sql).map {
@@ -63,7 +63,7 @@ struct ColdQueries: Sendable {
     private func densestSeries() async throws -> String {
         let key = ["exchange", "market_type", "symbol"]
         let row =
-            try await run.hot.connection.execute(
+            try await run.service.hot.connection.execute(
                 "SELECT \(key.joined(separator: ", ")) FROM thermocline.trade GROUP BY 1, 2, 3 ORDER BY count(*) DESC LIMIT 1"
             ).rows.first ?? []
         return zip(key, row).map { "\($0) = \(SQLText.literal($1 ?? ""))" }.joined(separator: " AND ")
