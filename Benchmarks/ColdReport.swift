@@ -1,3 +1,5 @@
+import Records
+
 /// What the report says of cold's formats.
 extension Report {
     var queries: Table? {
@@ -20,6 +22,62 @@ extension Report {
             head: ["", "of", "planned", "executed", "v. rows"],
             rows: rows
         )
+    }
+
+    var sizes: Table? {
+        let all = ColdSizes.Kept.allCases
+        let rows = ColdSizes.Origin.allCases.flatMap { origin in
+            Catalog.standard.types.compactMap { type -> [String]? in
+                let name = ColdSizes.name(type, origin)
+                guard let count = figures.median(name, "\(ColdSizes.Kept.hot)", .rows) else { return nil }
+                return ["\(type.name), \(origin.rawValue)", count.fixed(0)]
+                    + all.map { figures.median(name, "\($0)", .bytesPerRow)?.brief ?? "-" }
+                    + [ColdSizes.ofHot(name, figures)?.percent ?? "-"]
+            }
+        }
+        guard !rows.isEmpty else { return nil }
+        return Table(
+            title: "Bytes a row on disk, with index and TOAST; of hot: packed segments",
+            head: ["", "rows"] + all.map(\.title) + ["of hot"],
+            rows: rows
+        )
+    }
+}
+
+extension ColdSizes.Kept {
+    var title: String {
+        switch self {
+        case .hot: "hot"
+        case .dump: "pg_dump -Fc"
+        case .rows: "cold rows"
+        case .segments: "segments of hours"
+        case .packed: "packed"
+        case .timescale: "TimescaleDB"
+        }
+    }
+}
+
+extension ColdSizes {
+    /// Fewer rows say more about pages of 8 KiB than about a format.
+    private static let judged = 1_000.0
+
+    static func ofHot(_ name: String, _ figures: Figures) -> Double? {
+        figures.ratio(name, "\(Kept.packed)", to: "\(Kept.hot)", .bytesPerRow)
+    }
+
+    static func targets(_ figures: Figures) -> [Target] {
+        Origin.allCases.flatMap { origin in
+            Catalog.standard.types.compactMap { type -> Target? in
+                let name = name(type, origin)
+                guard let rows = figures.median(name, "\(Kept.hot)", .rows), rows >= judged else { return nil }
+                let goal = type.name == "trade" ? 0.1 : 0.25
+                return Target(
+                    "packed segments v. hot: \(type.name), \(origin.rawValue)",
+                    ofHot(name, figures),
+                    atMost: goal
+                ) { $0.percent }
+            }
+        }
     }
 }
 

@@ -21,6 +21,7 @@ struct Figures: Sendable {
         case resident = "client_peak_resident_bytes"
         case messageBytes = "bytes_per_message"
         case bytesPerRow = "bytes_per_row"
+        case rows = "rows"
         case rateRatio = "rate_ratio"
         case cpuRatio = "messages_per_client_cpu_second_ratio"
         case p50 = "p50_milliseconds"

@@ -36,7 +36,7 @@ struct Report: Sendable {
     // MARK: Tables
 
     private var tables: [Table] {
-        Workload.allCases.compactMap(throughput) + [steady, archive, queries, targets].compactMap { $0 }
+        Workload.allCases.compactMap(throughput) + [steady, archive, queries, sizes, targets].compactMap { $0 }
     }
 
     private static let subjects = [

@@ -78,7 +78,7 @@ struct Target: Sendable {
                 figures.median("archive", ColdFormat.segments.names("thermocline"), .resident),
                 atMost: 96 * 1_048_576
             ) { "\(($0 / 1_048_576).fixed(0)) MiB" },
-        ] + ColdQueries.targets(figures)
+        ] + ColdSizes.targets(figures) + ColdQueries.targets(figures)
     }
 
     init(_ name: String, _ value: Double?, atLeast goal: Double, _ text: (Double) -> String) {
