@@ -44,11 +44,11 @@ struct ColdSizes: Sendable {
         }
     }
 
-    /// The messages of a quiet market, that hours and days have rows of every type.
+    /// The messages of a quiet market, of a month that is over, so that all of it is packed.
     private func simulated() throws -> [String: RowBatch] {
         var feedOptions = Feed.Options()
         (feedOptions.rate, feedOptions.poisonShare) = (100, 0)
-        let ago = Int64(options.mix) * 10_000 + 2 * ArchiveLoad.dayMicros
+        let ago = Int64(options.mix) * 10_000 + 40 * ArchiveLoad.dayMicros
         let start = Timestamp(micros: WallClock.now() - ago)
         var feed = Feed(seed: 6, start: start, options: feedOptions)
         var decoding = SeedDecoding(Self.types)

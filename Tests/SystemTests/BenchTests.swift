@@ -38,6 +38,11 @@ struct BenchTests {
         }
         #expect(subjects.contains("books copy numeric[]"))
         #expect(subjects.contains("archive psql") && subjects.contains("archive thermocline"))
+        #expect(subjects.contains("archive thermocline segments") && subjects.contains("archive restore segments"))
+        for source in ["rows", "view", "function"] { #expect(subjects.contains("query hour \(source)"), "\(output)") }
+        for kept in ["hot", "dump", "rows", "segments"] {
+            #expect(subjects.contains("size trade simulated \(kept)"), "\(output)")
+        }
         #expect(
             subjects.contains("latency 5000 thermocline all") && subjects.contains("recovery 10000 thermocline all")
         )
