@@ -25,7 +25,7 @@ extension ColdSQL {
 
     static func segmentSchema(_ types: [RecordType]) -> [String] {
         [
-            numberInPlanes, numberAt, pack,
+            withoutJIT, numberInPlanes, numberAt, numberPaired, textAt, pack,
             """
             CREATE TABLE IF NOT EXISTS thermocline_store.segment_view (type text PRIMARY KEY, definition text NOT NULL)
             """,
@@ -78,6 +78,18 @@ extension ColdSQL {
     /// No segment reaches over the border of a partition, so this bounds how far before a time it may begin.
     private static func longest(_ type: RecordType) -> String { type.partition == .day ? "24 hours" : "744 hours" }
 
+    /// Compiling what decodes a query's segments takes seconds, running it milliseconds; readers get this too.
+    ///
+    /// Who does not own the database may not say so.
+    private static let withoutJIT = """
+        DO $$ BEGIN
+            IF EXISTS (SELECT FROM pg_database
+                WHERE datname = current_database() AND pg_has_role(datdba, 'MEMBER')) THEN
+                EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+            END IF;
+        END $$
+        """
+
     // MARK: Decoding
 
     /// Number `i` (from 0) of the `n` that stand in planes of bytes, the highest plane first; 0 where there are none.
@@ -107,6 +119,29 @@ extension ColdSQL {
             RETURN number;
         END $$
         """
+    /// The same where the two lowest bytes of each number stand side by side behind the other planes.
+    private static let numberPaired = """
+        CREATE OR REPLACE FUNCTION thermocline_store.number_paired(planes bytea, n integer, i integer) RETURNS bigint
+        LANGUAGE sql IMMUTABLE PARALLEL SAFE
+        RETURN CASE length(planes) / n
+            WHEN 2 THEN get_byte(planes, 2 * i) * 256 + get_byte(planes, 2 * i + 1)
+            WHEN 3 THEN get_byte(planes, i) * 65536 + get_byte(planes, n + 2 * i) * 256
+                + get_byte(planes, n + 2 * i + 1)
+            ELSE thermocline_store.number_in_planes(substring(planes FOR length(planes) - 2 * n), n, i) << 16
+                | get_byte(planes, length(planes) - 2 * (n - i)) * 256
+                | get_byte(planes, length(planes) - 2 * (n - i) + 1)
+        END
+        """
+    /// Text `i` of the `n` that stand in `texts`; not put in line, for it is rarely needed and would be planned always.
+    private static let textAt = """
+        CREATE OR REPLACE FUNCTION thermocline_store.text_at(texts bytea, starts bytea, start_base bigint,
+            lengths bytea, length_base bigint, length_null bigint, n integer, i integer) RETURNS text
+        LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+        BEGIN
+            RETURN convert_from(substring(texts FROM (1 + start_base + thermocline_store.number_at(starts, n, i))::int
+                FOR (length_base + nullif(thermocline_store.number_at(lengths, n, i), length_null))::int), 'UTF8');
+        END $$
+        """
     /// A list of decimals as hot stores it: what `thermocline_store.decimals` turns back.
     private static let pack = """
         CREATE OR REPLACE FUNCTION thermocline_store.packed(list numeric[]) RETURNS bytea
@@ -120,18 +155,20 @@ extension ColdSQL {
     /// Each column is taken out of TOAST once a segment, and only where a query names it.
     private static func decoded(_ type: RecordType) -> String {
         let columns = SegmentShape.packedColumns(type)
-        let blobs = SegmentShape.parts(type).filter { $0.sqlType == "bytea" && $0.name != "ts" }.map(\.name)
-        let values = columns.map { "    \(value($0)) AS \($0.name)" }.joined(separator: ",\n")
+        let toasted = SegmentShape.parts(type).compactMap { part -> String? in
+            guard part.name != "ts", let nothing = ["bytea": "''", "text[]": "'{}'"][part.sqlType] else { return nil }
+            return "s.\(part.name) || \(nothing)::\(part.sqlType) AS \(part.name)"
+        }
+        let values = columns.map { "    \(value($0, type)) AS \($0.name)" }.joined(separator: ",\n")
         return """
             SELECT x.ts, s.exchange, s.market_type, s.symbol,
             \(values)
             FROM \(segments(type)) s
             CROSS JOIN LATERAL (
-                SELECT \(blobs.map { "s.\($0) || ''::bytea AS \($0)" }.joined(separator: ", ")) OFFSET 0
+                SELECT \(toasted.joined(separator: ", ")) OFFSET 0
             ) d
             CROSS JOIN LATERAL (
-                SELECT i, timestamptz 'epoch' + (s.ts_base + \(number("p", "ts", "i"))) * s.ts_unit
-                    * interval '1 microsecond' AS ts
+                SELECT i, \(time("(s.ts_base + \(number("p", "ts", "i"))) * s.ts_unit")) AS ts
                 FROM (SELECT s.ts || ''::bytea AS ts OFFSET 0) p, generate_series(0, s.rows - 1) i OFFSET 0
             ) x
             WHERE s.ts_max >= lo AND s.ts_min < hi AND s.ts_min > lo - interval '\(longest(type))'
@@ -139,43 +176,69 @@ extension ColdSQL {
             """
     }
 
-    private static func number(_ alias: String, _ name: String, _ index: String, of rows: String = "rows") -> String {
-        "thermocline_store.number_at(\(alias).\(name), s.\(rows), \(index))"
+    /// Exact for the years of `ColumnPacker.exactMicros`.
+    private static func time(_ micros: String) -> String { "to_timestamp(\(micros) / 1000000::float8)" }
+
+    /// Number `index` of `count` that stand in a vector.
+    private static func number(_ alias: String, _ name: String, _ index: String, of count: String = "s.rows") -> String
+    {
+        "thermocline_store.number_at(\(alias).\(name), \(count), \(index))"
     }
 
-    private static func value(_ column: Column) -> String {
+    private static func value(_ column: Column, _ type: RecordType) -> String {
         let name = column.name
-        guard column.kind != .decimals else { return list(name) }
+        guard column.kind != .decimals else { return list(column, type) }
         let number = "(s.\(name)_base + nullif(\(number("d", name, "x.i")), s.\(name)_null))"
-        let text = "\(text(name))::\(TierSQL.sqlType(column).replacing(" COLLATE \"C\"", with: ""))"
+        let text = "(\(text(name)))::\(TierSQL.sqlType(column).replacing(" COLLATE \"C\"", with: ""))"
         return switch column.kind {
         case .integer: "coalesce(\(number), \(text))"
         case .boolean: "\(number) = 1"
         case .decimal: "coalesce(\(number) * s.\(name)_unit, \(text))"
-        case .text: "coalesce(\(number)::text, \(text))"
+        case .text:
+            """
+            coalesce(CASE WHEN s.\(name)_words IS NULL THEN \(number)::text ELSE d.\(name)_words[\(number)] END,
+                \(text))
+            """
         case .timestamp:
-            "coalesce(timestamptz 'epoch' + \(number) * s.\(name)_unit * interval '1 microsecond', \(text))"
+            "coalesce(\(time("\(number) * s.\(name)_unit")), \(text))"
         case .json, .decimals: text
         }
     }
 
-    /// The text of row `x.i`, null where it has none.
-    private static func text(_ name: String) -> String {
-        let start = "1 + s.\(name)_start_base + \(number("d", "\(name)_start", "x.i"))"
-        let length =
-            "s.\(name)_length_base + nullif(\(number("d", "\(name)_length", "x.i")), s.\(name)_length_null)"
-        return "convert_from(substring(d.\(name)_text FROM (\(start))::int FOR (\(length))::int), 'UTF8')"
+    /// Text `index` of `count`, null where there is none.
+    private static func text(_ name: String, _ index: String = "x.i", of count: String = "s.rows") -> String {
+        """
+        CASE WHEN s.\(name)_text IS NOT NULL THEN thermocline_store.text_at(
+            d.\(name)_text, d.\(name)_start, s.\(name)_start_base, d.\(name)_length, s.\(name)_length_base,
+            s.\(name)_length_null, \(count), \(index)) END
+        """
     }
 
-    private static func list(_ name: String) -> String {
+    /// A list of row `x.i`; the lists of a row that go together stand side by side.
+    private static func list(_ column: Column, _ type: RecordType) -> String {
+        guard let pack = SegmentShape.packs(type).first(where: { $0.columns.contains(column) }),
+            let place = pack.columns.firstIndex(of: column)
+        else { return "NULL" }
+        let (name, lists) = (pack.name, pack.columns.count)
+        let (count, index) = ("\(lists) * s.rows", "\(lists) * x.i + \(place)")
         func end(_ index: String) -> String {
-            "s.\(name)_end_step * (\(index) + 1) + s.\(name)_end_base + \(number("d", "\(name)_end", index))"
+            "s.\(name)_end_step * (\(index) + 1) + s.\(name)_end_base + \(number("d", "\(name)_end", index, of: count))"
         }
+        let before = end("\(index) - 1")
+        let start = place > 0 ? before : "CASE x.i WHEN 0 THEN 0 ELSE \(before) END"
+        let levels = "generate_series((\(start))::int, (\(end(index)) - 1)::int) j"
+        let plain = number("d", name, "j", of: "s.\(name)_levels")
+        let paired = plain.replacing("number_at", with: "number_paired")
+        let element = "CASE WHEN s.\(name)_paired THEN \(paired) ELSE \(plain) END"
+        let first = number("d", "\(name)_first", index, of: count)
         return """
-            CASE WHEN s.\(name)_levels IS NOT NULL THEN ARRAY(
-                SELECT (s.\(name)_base + \(number("d", name, "j::int", of: "\(name)_levels"))) * s.\(name)_unit
-                FROM generate_series(CASE x.i WHEN 0 THEN 0 ELSE \(end("x.i - 1")) END, \(end("x.i")) - 1) j)
-            ELSE ('{' || \(text(name)) || '}')::numeric[] END
+            CASE WHEN s.\(name)_levels IS NULL THEN ('{' || (\(text(name, index, of: count))) || '}')::numeric[]
+            WHEN s.\(column.name)_sign IS NULL THEN ARRAY(
+                SELECT (s.\(name)_base + \(element)) * s.\(name)_unit FROM \(levels))
+            ELSE ARRAY(
+                SELECT ((SELECT s.\(name)_first_base + \(first))
+                    + s.\(column.name)_sign * sum((\(element))::int) OVER (ROWS UNBOUNDED PRECEDING)) * s.\(name)_unit
+                FROM \(levels)) END
             """
     }
 }

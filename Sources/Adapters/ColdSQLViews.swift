@@ -3,18 +3,26 @@ import Records
 /// The views over segments: a query that bounds `ts` plans, opens and decodes the days that it asks for alone.
 ///
 /// PostgreSQL does not conclude from `ts >= X` what a segment's header must say, but it leaves out members of a UNION
-/// ALL whose bounds contradict the query's. So a view is a list of months, each a function that is put in line only
-/// where its month is wanted, and that lists days. It covers all of time, whatever months it lists: an old list costs
-/// speed.
+/// ALL whose bounds contradict the query's. So a view is a list of months, each put in line only where it is wanted;
+/// of types with a partition a day the newest list their days in turn. To plan a day takes milliseconds and megabytes,
+/// and a query without bounds plans all of them, so that not every month can. The list covers all of time, whatever
+/// months there are in it: an old one costs speed.
 extension ColdSQL {
+    /// Months at the end of the list that list their days.
+    private static let monthsOfDays = 3
+
     /// Makes the view anew and notes what it is; first months of UTC, ascending.
     static func view(_ type: RecordType, months: [TimeRange]) -> [String] {
         var (branches, start) = ([String](), "-infinity")
+        let days = type.partition == .day ? months.suffix(monthsOfDays) : []
         for month in months {
             let (from, to) = (month.start.description, month.end.description)
             if start != from { branches.append(branch(type, "\(rows(type))('\(start)', '\(from)')", start, from)) }
             let seconds = (month.start.micros / 1_000_000, month.end.micros / 1_000_000)
-            branches.append(branch(type, "\(monthName(type))(\(seconds.0), \(seconds.1))", from, to))
+            let source =
+                days.contains(month)
+                ? "\(monthName(type))(\(seconds.0), \(seconds.1))" : "\(rows(type))('\(from)', '\(to)')"
+            branches.append(branch(type, source, from, to))
             start = to
         }
         branches.append(branch(type, "\(rows(type))('\(start)', 'infinity')", start, "infinity"))

@@ -1,26 +1,32 @@
 import Records
 
-/// Writes the parts of one column of a segment, as `SegmentShape.parts` lists them.
+/// Writes the parts of one column of a segment, or of lists that go together, as `SegmentShape.parts` lists them.
 struct ColumnPacker {
-    /// Microseconds to either side of 1970 that `bigint * interval` counts exactly: up to the year 2255.
-    static let exactMicros: Int64 = 1 << 53
+    /// Microseconds since 1970 that `to_timestamp(micros / 1000000::float8)` tells exactly: the years 1900 to 2099.
+    static let exactMicros: Range<Int64> = -2_208_988_800_000_000..<4_102_444_800_000_000
 
-    let column: Column
-    /// Where the column's value stands in each row.
+    let pack: SegmentShape.Pack
+    /// Where the values of each row stand, those of one row side by side.
     let fields: [CopyRowReader.Field]
+    private var column: Column { pack.columns[0] }
+
+    /// Packs columns, each with its value of every row.
+    init(_ pack: SegmentShape.Pack, _ columns: [[CopyRowReader.Field]]) {
+        self.pack = pack
+        fields = columns.count == 1 ? columns[0] : columns[0].indices.flatMap { row in columns.map { $0[row] } }
+    }
 
     func append(_ rows: Span<UInt8>, to out: inout RowWriter) throws(SegmentError) {
         do throws(CopyRowError) {
             if column.kind == .decimals {
                 if try appendLists(rows, to: &out) { return }
-                out.appendNulls(7)
             } else if SegmentShape.isNumeric(column.kind) {
                 if try appendNumbers(rows, to: &out) {
                     if SegmentShape.mayBeText(column.kind) { out.appendNulls(6) }
                     return
                 }
-                out.appendNulls(column.kind == .timestamp || column.kind == .decimal ? 4 : 3)
             }
+            out.appendNulls(SegmentShape.numberParts(pack).count)
         } catch {
             throw .malformed(error)
         }
@@ -32,6 +38,7 @@ struct ColumnPacker {
     /// False, and nothing written, where a value does not fit.
     private func appendNumbers(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
         if column.kind == .decimal { return try appendDecimals(rows, to: &out) }
+        if column.kind == .text { return appendWords(rows, to: &out) }
         var values: [Int64?] = []
         values.reserveCapacity(fields.count)
         for field in fields {
@@ -50,7 +57,6 @@ struct ColumnPacker {
 
     private func number(_ field: CopyRowReader.Field, _ rows: Span<UInt8>) throws(CopyRowError) -> Int64? {
         switch column.kind {
-        case .text: return WholeNumberText.value(rows, field)
         case .boolean:
             guard field.length == 1, rows[field.start] <= 1 else {
                 throw CopyRowError(at: field.start, "not a boolean")
@@ -61,7 +67,7 @@ struct ColumnPacker {
             let value = Self.int64(rows, field.start)
             guard column.kind == .timestamp else { return value }
             let micros = Timestamp(postgresMicros: value).micros
-            return micros.magnitude < Self.exactMicros.magnitude ? micros : nil
+            return Self.exactMicros.contains(micros) ? micros : nil
         }
     }
 
@@ -69,6 +75,19 @@ struct ColumnPacker {
         var value: UInt64 = 0
         for index in start..<start + 8 { value = value << 8 | UInt64(rows[index]) }
         return Int64(bitPattern: value)
+    }
+
+    /// Texts that are whole numbers, or that are few: places in a list of words.
+    private func appendWords(_ rows: Span<UInt8>, to out: inout RowWriter) -> Bool {
+        let numbers = fields.map { $0.isNull ? nil : WholeNumberText.value(rows, $0) }
+        let areNumbers = zip(fields, numbers).allSatisfy { $0.isNull || $1 != nil }
+        let words = areNumbers ? nil : WordVector(rows, fields)
+        guard let vector = areNumbers ? NumberVector(numbers) : words.flatMap({ NumberVector($0.places) }) else {
+            return false
+        }
+        out.append(vector)
+        if let words { words.append(to: &out) } else { out.appendNull() }
+        return true
     }
 
     private func appendDecimals(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
@@ -90,25 +109,32 @@ struct ColumnPacker {
         return true
     }
 
-    /// All elements one behind the other, and where the list of each row ends; no null and no element beside numbers.
+    /// All elements one behind the other, and where each list ends; no null and no element beside numbers.
     private func appendLists(_ rows: Span<UInt8>, to out: inout RowWriter) throws(CopyRowError) -> Bool {
         var elements: [ScaledDecimal?] = []
-        var ends: [Int64] = []
+        var ends: [Int] = []
         for field in fields {
             guard !field.isNull, try PackedList.append(rows, field, to: &elements) else { return false }
-            ends.append(Int64(elements.count))
+            ends.append(elements.count)
         }
-        let step = Int64(elements.count / fields.count)
-        let places = ends.enumerated().map { $1 - step * Int64($0 + 1) }
+        let each = elements.count / fields.count
+        let places = ends.enumerated().map { Int64($1 - each * ($0 + 1)) }
         guard elements.count < 1 << 31, let (aligned, exponent) = ScaledDecimal.aligned(elements),
             let vector = NumberVector(aligned, dividing: true), let place = NumberVector(places)
         else { return false }
+        let ladder = Ladder(vector, ends: ends, lists: pack.columns.count)
         out.append32(4)
         out.append32(Int32(truncatingIfNeeded: elements.count))
-        out.appendIntegerOrNull(vector.base ?? 0)
+        out.appendIntegerOrNull(ladder == nil ? vector.base ?? 0 : 0)
         out.appendNumeric(vector.unit, exponent: exponent)
-        out.appendPlanes(vector.codes)
-        out.appendInteger(step)
+        let codes = ladder?.steps ?? vector.codes
+        let isPaired = PlaneOrder.isPaired(codes)
+        out.appendPlanes(codes, paired: isPaired)
+        out.appendBoolean(isPaired)
+        for index in pack.columns.indices { out.appendSmallOrNull(ladder?.signs[index]) }
+        out.appendIntegerOrNull(ladder?.firsts.base)
+        out.appendPlanes(ladder?.firsts.codes ?? [])
+        out.appendInteger(Int64(each))
         out.appendIntegerOrNull(place.base)
         out.appendPlanes(place.codes)
         out.appendNulls(6)

@@ -50,18 +50,26 @@ extension RowWriter {
     /// A `bytea` of planes, the highest first; null where all codes are 0.
     ///
     /// PostgreSQL gives a value up for incompressible after its first kilobyte, and the highest plane compresses best.
-    mutating func appendPlanes(_ codes: [UInt64]) {
+    /// Paired, the two lowest bytes of each number stand side by side, behind the other planes.
+    mutating func appendPlanes(_ codes: [UInt64], paired: Bool = false) {
         let bits = 64 - codes.reduce(0, |).leadingZeroBitCount
         guard bits > 0 else { return appendNull() }
         let start = beginField()
-        for plane in stride(from: (bits - 1) / 8 * 8, through: 0, by: -8) {
+        for plane in stride(from: (bits - 1) / 8 * 8, through: paired ? 16 : 0, by: -8) {
             for code in codes { append(UInt8(truncatingIfNeeded: code &>> UInt64(plane))) }
         }
+        if paired { for code in codes { append16(Int16(truncatingIfNeeded: code)) } }
         endField(start)
     }
 
     mutating func appendIntegerOrNull(_ value: Int64?) {
         if let value { appendInteger(value) } else { appendNull() }
+    }
+
+    mutating func appendSmallOrNull(_ value: Int16?) {
+        guard let value else { return appendNull() }
+        append32(2)
+        append16(value)
     }
 
     mutating func appendNulls(_ count: Int) { for _ in 0..<count { appendNull() } }

@@ -75,8 +75,9 @@ struct SeriesBuilder: Sendable {
         out.append16(Int16(truncatingIfNeeded: SegmentShape.parts(type).count))
         appendHeader(fields, span, to: &out)
         try Self.appendTimes(fields[0], span, to: &out)
-        for (column, fields) in zip(columns, fields).dropFirst(RecordType.leading.count) {
-            try ColumnPacker(column: column, fields: fields).append(span, to: &out)
+        let byName = Dictionary(uniqueKeysWithValues: zip(columns.map(\.name), fields))
+        for pack in SegmentShape.packs(type) {
+            try ColumnPacker(pack, pack.columns.compactMap { byName[$0.name] }).append(span, to: &out)
         }
     }
 
@@ -103,8 +104,8 @@ struct SeriesBuilder: Sendable {
         var times: [Int64?] = []
         for field in fields {
             let micros = Timestamp(postgresMicros: ColumnPacker.int64(rows, field.start)).micros
-            guard micros.magnitude < ColumnPacker.exactMicros.magnitude else {
-                throw .unfit("an event time that is not between the years 1685 and 2255")
+            guard ColumnPacker.exactMicros.contains(micros) else {
+                throw .unfit("an event time that is not in the years 1900 to 2099")
             }
             times.append(micros)
         }

@@ -36,6 +36,40 @@ struct TextVector {
     }
 }
 
+/// Texts of one column that are few, such as `buy` and `sell`: each once, and where in the list that of a row is.
+struct WordVector {
+    /// To find a word costs the more the later it comes.
+    private static let most = 16
+    private var words: [[UInt8]] = []
+    private(set) var places: [Int64?] = []
+
+    /// Nil where there are more than a few.
+    init?(_ rows: Span<UInt8>, _ fields: [CopyRowReader.Field]) {
+        for field in fields {
+            guard !field.isNull else {
+                places.append(nil)
+                continue
+            }
+            var word: [UInt8] = []
+            for index in field.start..<field.end { word.append(rows[index]) }
+            let place = words.firstIndex(of: word) ?? words.count
+            if place == words.count { words.append(word) }
+            guard words.count <= Self.most else { return nil }
+            // PostgreSQL counts from 1.
+            places.append(Int64(place + 1))
+        }
+    }
+
+    /// A field: `text[]`.
+    func append(to out: inout RowWriter) {
+        let start = out.beginField()
+        // Dimensions, no null in them, the type `text`, and of the one dimension: length and first place.
+        for number in [1, 0, 25, Int32(words.count), 1] { out.append32(number) }
+        for word in words { out.appendText(word) }
+        out.endField(start)
+    }
+}
+
 /// A whole number in the one spelling that SQL gives it.
 enum WholeNumberText {
     /// Nil for any other text: a leading zero, a plus sign, more than 64 bits.

@@ -12,8 +12,10 @@ struct GenerationC {
         let id = String(market.nextTradeID())
         var body = MessageBody()
         body.text("symbol", market.symbol)
-        body.text("price", market.text(price: price))
-        body.text("quantity", quantity(in: market, using: &generator))
+        body.text("price", market.quoting.text(price: price))
+        // The smallest that OKX trades, in Python's words.
+        let isSmallest = market.collector == "okx_spot" && Int.random(in: 0..<200, using: &generator) == 0
+        body.text("quantity", isSmallest ? "1E-8" : market.quoting.quantity(using: &generator))
         body.text("side", Bool.random(using: &generator) ? "buy" : "sell")
         body.text("trade_id", id)
         body.text("exchange", market.exchange)
@@ -34,22 +36,19 @@ struct GenerationC {
         depth: ClosedRange<Int>,
         using generator: inout SeededGenerator
     ) -> Observation {
-        let middle = market.step(using: &generator)
+        market.stepBook(depths: depth, using: &generator)
         let ids = market.nextUpdate(using: &generator)
         let hasIDs = market.exchange == "binance"
         let isUpdate = hasIDs && Int.random(in: 0..<10, using: &generator) == 0
-        let depth = Int.random(in: depth, using: &generator)
-        let bids = side(of: market, from: middle, step: -1, depth: depth, asObjects: isUpdate, using: &generator)
-        let asks = side(of: market, from: middle + 1, step: 1, depth: depth, asObjects: isUpdate, using: &generator)
         var body = MessageBody()
         body.text("exchange", market.exchange)
         body.text("symbol", market.symbol)
-        body.raw("bids", bids)
-        body.raw("asks", asks)
+        body.raw("bids", Self.json(market.book.bids, asObjects: isUpdate))
+        body.raw("asks", Self.json(market.book.asks, asObjects: isUpdate))
         body.raw("last_update_id", hasIDs ? String(ids.last) : "null")
         if isUpdate {
             body.text("update_type", "update")
-            body.integer("depth_levels", Int64(2 * depth))
+            body.integer("depth_levels", Int64(2 * market.book.bids.count))
             body.integer("first_update_id", ids.first)
             body.integer("prev_update_id", ids.previous)
         }
@@ -68,7 +67,8 @@ struct GenerationC {
         let premium = Int64.random(in: -500...500, using: &generator)
         // OKX publishes the rate alone.
         let isWhole = market.exchange == "binance"
-        func number(_ units: Int64) -> String { isWhole ? PythonText.float(units, places: market.places) : "null" }
+        let places = market.quoting.places
+        func number(_ units: Int64) -> String { isWhole ? PythonText.float(units, places: places) : "null" }
         var body = start(of: market)
         body.raw("current_funding_rate", PythonText.float(market.nextFundingRate(using: &generator), places: 8))
         body.raw("estimated_funding_rate", isWhole ? "0.0001" : "null")
@@ -88,9 +88,10 @@ struct GenerationC {
         let price = market.step(using: &generator)
         var body = start(of: market)
         body.raw("open_interest_value", PythonText.float(contracts, places: 3))
-        body.raw("open_interest_usd", PythonText.float(contracts / 1_000 * price, places: market.places))
+        body.raw("open_interest_usd", PythonText.float(contracts / 1_000 * price, places: market.quoting.places))
         body.text("open_interest_unit", "contracts")
-        body.raw("mark_price", market.exchange == "binance" ? PythonText.float(price, places: market.places) : "null")
+        let mark = market.exchange == "binance" ? PythonText.float(price, places: market.quoting.places) : "null"
+        body.raw("mark_price", mark)
         body.raw("index_price", "null")
         body.raw("change_24h", "null")
         body.raw("change_24h_percent", "null")
@@ -108,10 +109,10 @@ struct GenerationC {
         body.text("liquidation_id", id)
         body.text("side", side)
         body.text("status", "filled")
-        body.raw("price", PythonText.float(price, places: market.places))
+        body.raw("price", PythonText.float(price, places: market.quoting.places))
         body.raw("quantity", PythonText.float(quantity, places: 3))
         body.raw("filled_quantity", PythonText.float(Bool.random(using: &generator) ? quantity : 0, places: 3))
-        body.raw("notional_value", PythonText.float(price * quantity, places: market.places + 3))
+        body.raw("notional_value", PythonText.float(price * quantity, places: market.quoting.places + 3))
         body.text("liquidation_time", PythonText.isoTime(event))
         body.text("data_type", "liquidation")
         body.text("aggregation_mode", Bool.random(using: &generator) ? "filtered" : "all-symbol")
@@ -142,7 +143,7 @@ struct GenerationC {
     }
 
     func volatilityIndex(_ market: inout Market, using generator: inout SeededGenerator) -> Observation {
-        let value = market.text(price: market.step(using: &generator))
+        let value = market.quoting.text(price: market.step(using: &generator))
         var body = MessageBody()
         body.text("exchange", market.exchange)
         body.text("symbol", market.symbol)
@@ -203,40 +204,18 @@ struct GenerationC {
         )
     }
 
-    /// One side of a book as JSON, best level first, `step` (1 or -1) away from the middle.
-    private func side(
-        of market: Market,
-        from best: Int64,
-        step: Int64,
-        depth: Int,
-        asObjects: Bool,
-        using generator: inout SeededGenerator
-    ) -> String {
-        var price = best
-        var levels: [String] = []
-        levels.reserveCapacity(depth)
-        for _ in 0..<depth {
-            let at = market.text(price: price)
-            let quantity = quantity(in: market, using: &generator)
-            levels.append(
-                asObjects ? "{\"price\":\"\(at)\",\"quantity\":\"\(quantity)\"}" : "[\"\(at)\",\"\(quantity)\"]"
-            )
-            price += step * .random(in: 1...3, using: &generator)
+    /// One side of a book as JSON.
+    private static func json(_ levels: [OrderBook.Level], asObjects: Bool) -> String {
+        var json = "["
+        for (index, level) in levels.enumerated() {
+            json += index > 0 ? "," : ""
+            json += asObjects ? "{\"price\":\"" : "[\""
+            json += level.at
+            json += asObjects ? "\",\"quantity\":\"" : "\",\""
+            json += level.quantity
+            json += asObjects ? "\"}" : "\"]"
         }
-        return "[\(levels.joined(separator: ","))]"
-    }
-
-    /// Contracts on OKX's perpetuals, base coin elsewhere; once in 200 the smallest there is, in Python's words.
-    private func quantity(in market: Market, using generator: inout SeededGenerator) -> String {
-        if market.exchange == "okx", market.marketType == "perpetual" {
-            return String(Int.random(in: 1...500, using: &generator))
-        }
-        if Int.random(in: 0..<200, using: &generator) == 0 { return "1E-8" }
-        let places = market.marketType == "spot" ? 8 : 3
-        return PythonText.fixed(
-            .random(in: 1...(places == 8 ? 300_000_000 : 20_000), using: &generator),
-            places: places
-        )
+        return json + "]"
     }
 
     private func fraction(_ units: UInt128, places: Int) -> String {

@@ -1,4 +1,4 @@
-/// One series of one venue, walking: a price, the counters of its ids, its open interest and funding rate.
+/// One series of one venue, walking: a price, its book, the counters of its ids, its open interest and funding rate.
 struct Market: Sendable {
     let exchange: String
     let marketType: String
@@ -7,12 +7,10 @@ struct Market: Sendable {
     let instrument: String
     /// What the collector calls the venue inside `Nats-Msg-Id`.
     let collector: String
-    /// Decimal places of a price tick.
-    let places: Int
-    /// Zeros that the venue writes after the tick: Binance spot writes eight places whatever the tick.
-    let padding: Int
+    let quoting: Quoting
     /// Last price, in ticks.
     private(set) var price: Int64
+    private(set) var book = OrderBook()
     private(set) var tradeID: Int64
     private(set) var updateID: Int64
     /// Thousandths of a contract.
@@ -28,6 +26,7 @@ struct Market: Sendable {
         collector: String,
         cents: Int64,
         places: Int,
+        // Zeros after the tick: Binance spot writes eight places whatever the tick and the lot.
         padding: Int = 0,
         using generator: inout SeededGenerator
     ) {
@@ -36,8 +35,12 @@ struct Market: Sendable {
         self.symbol = symbol
         self.instrument = instrument
         self.collector = collector
-        self.places = places
-        self.padding = padding
+        quoting = Quoting(
+            places: places,
+            padding: padding,
+            lotPlaces: marketType == "spot" ? 5 : exchange == "okx" ? 0 : 3,
+            lotPadding: padding > 0 ? 3 : 0
+        )
         price = (0..<places).reduce(cents) { price, _ in price * 10 } / 100
         tradeID = .random(in: 1_000_000...4_000_000_000, using: &generator)
         updateID = .random(in: 10_000_000_000...90_000_000_000, using: &generator)
@@ -123,6 +126,12 @@ struct Market: Sendable {
         return price
     }
 
+    /// Moves the price, and the book with it.
+    mutating func stepBook(depths: ClosedRange<Int>, using generator: inout SeededGenerator) {
+        let middle = step(using: &generator)
+        book.move(to: middle, of: quoting, depths: depths, using: &generator)
+    }
+
     mutating func nextTradeID() -> Int64 {
         tradeID += 1
         return tradeID
@@ -144,10 +153,5 @@ struct Market: Sendable {
     mutating func nextFundingRate(using generator: inout SeededGenerator) -> Int64 {
         fundingRate = min(75_000, max(-75_000, fundingRate + .random(in: -500...500, using: &generator)))
         return fundingRate
-    }
-
-    /// A price as the venue writes it.
-    func text(price: Int64) -> String {
-        PythonText.fixed(price, places: places) + String(repeating: "0", count: padding)
     }
 }

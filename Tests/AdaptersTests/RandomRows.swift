@@ -54,7 +54,7 @@ struct RandomRows {
         case .boolean: out.appendBoolean(random.next() % 2 == 0)
         case .timestamp: appendTime(isNullable: column.isNullable, wildness, to: &out)
         case .decimal: appendDecimal(wildness, to: &out)
-        case .decimals: appendList(wildness, levels, to: &out)
+        case .decimals: appendList(wildness, levels, isFalling: column.name.hasPrefix("bid"), to: &out)
         case .json:
             let detail = [#"{"a": 1}"#, #"{"ü": [1.50, null, "\u0001"]}"#, "null", "\(number)"]
             out.appendText([1] + Array(detail[Int(random.next() % 4)].utf8))
@@ -110,12 +110,12 @@ struct RandomRows {
         out.endField(start)
     }
 
-    private mutating func appendList(_ wildness: Int, _ levels: Int, to out: inout RowWriter) {
+    private mutating func appendList(_ wildness: Int, _ levels: Int, isFalling: Bool, to out: inout RowWriter) {
         let count = wildness == 0 ? levels : Int.random(in: 0...levels, using: &random)
         let long = "12345678901234567890.123456789"
         let numbers = (0..<count).map { level in
             switch wildness {
-            case 0: "\(4_000 + level).\(1 + random.next() % 9)"
+            case 0: "\(isFalling ? 4_000 - level : 4_000 + level).\(1 + random.next() % 9)"
             case 1: ["0", "0.00000001", "-3.5", "\(random.next() % 100_000)"][Int(random.next() % 4)]
             default: [long, "-\(long)", "1", "999999999999999999"][Int(random.next() % 4)]
             }

@@ -74,7 +74,7 @@ import Testing
         )
         try await SchemaKeeper(tier: .cold, catalog: tiers.catalog).apply(on: connection, bucketMicros: Tiers.bucket)
         let definition = try await connection.execute("SELECT pg_get_viewdef('thermocline.\(type.name)'::regclass)")
-        #expect(definition.scalar?.contains("\(type.name)_month(") == true)
+        #expect(definition.scalar?.contains("2026-12-01") == true)
     }
 
     @Test(arguments: types)
@@ -109,6 +109,59 @@ import Testing
             let header = try await connection.execute("SELECT sum(rows) FROM \(view)_segments")
             #expect(header.scalar == "\(expected.rows)", "\(lines)")
         }
+        await connection.close()
+    }
+
+    /// Order books of the feed as rows of hot.
+    private func books(_ count: Int) throws -> (type: RecordType, rows: [UInt8]) {
+        let type = try #require(Catalog.standard.type(named: "orderbook"))
+        var options = Feed.Options()
+        (options.poisonShare, options.duplicateShare, options.lateShare) = (0, 0, 0)
+        options.depth = 100...100
+        // It begins a minute before the end of November 2026.
+        var feed = Feed(seed: 6, start: Timestamp(micros: 1_796_083_140_000_000), options: options)
+        let decoder = RecordDecoder(type: type, catalog: .standard)
+        var batch = RowBatch()
+        while batch.count < count {
+            let message = feed.next()
+            guard message.type == type.name else { continue }
+            let origin = MessageOrigin(sequence: UInt64(batch.count), time: message.at, receivedAt: message.at)
+            let subject = Array(message.subject.utf8)
+            try decoder.decode(message.payload.span, subject: subject.span, origin: origin, into: &batch)
+        }
+        _ = batch.deduplicateAndSort(as: type)
+        return (type, batch.copyBytes())
+    }
+
+    @Test func `books read as they were, and take a quarter of what they take in hot`() async throws {
+        let tiers = try await Tiers(format: .segments)
+        let connection = try await PostgresConnection(tiers.cold, applicationName: "test")
+        let (type, rows) = try books(3_000)
+        _ = try await connection.executeScript(
+            """
+            CREATE TABLE public.plain (LIKE thermocline_store.orderbook INCLUDING COMPRESSION);
+            CREATE UNIQUE INDEX ON public.plain (ts, exchange, market_type, symbol, last_update_id)
+            """
+        )
+        let expected = try await store([rows], type, on: connection, .init())
+        let function = "thermocline.orderbook('2026-11-01', '2026-12-02')"
+        #expect(try await summary(function, type, on: connection) == expected)
+        // Every way to write a list is among them.
+        let segments = "thermocline_store.segment_orderbook"
+        let forms = try await connection.execute(
+            """
+            SELECT bool_and(bid_price_sign = -1 AND ask_price_sign = 1 AND bid_quantity_sign IS NULL)
+                AND bool_or(bid_ask_quantity_paired) AND bool_or(NOT bid_ask_price_paired) FROM \(segments)
+            """
+        )
+        #expect(forms.scalar == "t")
+        let share = try await connection.execute(
+            """
+            SELECT pg_total_relation_size('\(segments)')::float8 / pg_total_relation_size('public.plain'),
+                pg_total_relation_size('public.plain') / (SELECT count(*) FROM public.plain)
+            """
+        )
+        #expect(Double(share.scalar ?? "") ?? 1 <= 0.25, "\(share.rows)")
         await connection.close()
     }
 

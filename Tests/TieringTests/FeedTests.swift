@@ -139,6 +139,29 @@ import Testing
         }
     }
 
+    /// Recorded books keep 54 % of their levels, and 69 % of their prices.
+    @Test func `an update keeps about half of a book, as recorded ones do`() throws {
+        var books: [String: Set<[String]>] = [:]
+        var (levels, kept) = (0, 0)
+        for message in Self.messages(20_000) where message.type == "orderbook" && message.kind == .good {
+            let json = try Self.object(message)
+            var book: Set<[String]> = []
+            for side in ["bids", "asks"] {
+                for level in json[side] as? [Any] ?? [] {
+                    let object = level as? [String: String]
+                    let pair =
+                        try object.map { [$0["price"] ?? "", $0["quantity"] ?? ""] } ?? #require(level as? [String])
+                    book.insert(pair)
+                }
+            }
+            if let last = books.updateValue(book, forKey: message.subject) {
+                (levels, kept) = (levels + book.count, kept + book.intersection(last).count)
+            }
+        }
+        let share = Double(kept) / Double(levels)
+        #expect((0.45...0.65).contains(share), "\(share)")
+    }
+
     private func prices(_ side: Any?) throws -> [Decimal] {
         if let levels = side as? [[String]] { return try levels.map { try #require(Decimal(string: $0[0])) } }
         let levels = try #require(side as? [[String: String]])
