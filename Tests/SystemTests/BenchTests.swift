@@ -25,7 +25,8 @@ struct BenchTests {
             "BENCH_ROUNDS": "1", "BENCH_TRADES": "3000", "BENCH_BOOKS": "100", "BENCH_MIX": "3000",
             "BENCH_SECONDS": "1",
             "BENCH_KILLS": "1", "ROWS": "2000", "BENCH_JSON": "\(directory.path)/bench.json",
-            "THERMOCLINE_BENCH_PEERS": "none",
+            // Without recorded data: years of them are thousands of ranges.
+            "THERMOCLINE_BENCH_PEERS": "none", "THERMOCLINE_TEST_DATA": directory.path,
         ]
         let output = try await run([], environment, in: directory)
         let json = try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: "\(directory.path)/bench.json"))))
