@@ -118,9 +118,6 @@ struct ColdSizes: Sendable {
                 _ = try await service.archive { database, _ in
                     add(format == .rows ? .rows : .segments, try await sizes(database, format))
                     guard format == .segments else { return }
-                    // TEMPORARY until the packing stage is here.
-                    guard try await database.number("SELECT count(to_regclass('thermocline_store.packing'))") > 0
-                    else { return }
                     try await service.pack(database)
                     add(.packed, try await sizes(database, format))
                 }
