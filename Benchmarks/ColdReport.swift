@@ -37,7 +37,7 @@ extension Report {
         }
         guard !rows.isEmpty else { return nil }
         return Table(
-            title: "Bytes a row on disk, with index and TOAST; of hot: packed segments",
+            title: "Bytes a row on disk, with index and TOAST; of hot: packed, less what empty tables take",
             head: ["", "rows"] + all.map(\.title) + ["of hot"],
             rows: rows
         )
@@ -61,8 +61,16 @@ extension ColdSizes {
     /// Fewer rows say more about pages of 8 KiB than about a format.
     private static let judged = 1_000.0
 
+    /// Without what an empty table takes: that does not grow with the years.
     static func ofHot(_ name: String, _ figures: Figures) -> Double? {
-        figures.ratio(name, "\(Kept.packed)", to: "\(Kept.hot)", .bytesPerRow)
+        func grown(_ kept: Kept) -> Double? {
+            guard let rows = figures.median(name, "\(Kept.hot)", .rows),
+                let each = figures.median(name, "\(kept)", .bytesPerRow),
+                let empty = figures.median(name, "\(kept)", .emptyBytes)
+            else { return nil }
+            return each * rows - empty
+        }
+        return grown(.packed).flatMap { packed in grown(.hot).map { packed / $0 } }
     }
 
     static func targets(_ figures: Figures) -> [Target] {

@@ -100,6 +100,7 @@ struct ColdSizes: Sendable {
             say("bytes a row, \(origin), \(kept): \(texts.joined(separator: ", "))")
         }
         add(.hot, try await sizes(hot))
+        try await addEmpty(hot, .hot, origin, &figures)
         add(.dump, try await dumps(hot))
         if let server = options.timescale { add(.timescale, try await TimescaleSizes(server).measure(hot, Self.types)) }
         let cold = try await PrivatePostgres(
@@ -120,11 +121,28 @@ struct ColdSizes: Sendable {
                     guard format == .segments else { return }
                     try await service.pack(database)
                     add(.packed, try await sizes(database, format))
+                    try await addEmpty(database, .packed, origin, &figures)
                 }
             }
         }
         await cold.remove()
         try result.get()
+    }
+
+    /// What the tables of hot and of segments take before there is a row.
+    private func addEmpty(
+        _ database: BenchDatabase,
+        _ kept: Kept,
+        _ origin: Origin,
+        _ figures: inout Figures
+    ) async throws {
+        for type in Self.types {
+            let table = "thermocline_store.\(kept == .hot ? "" : "segment_")\(type.name)"
+            _ = try await database.connection.execute("CREATE TABLE once.empty (LIKE \(table) INCLUDING ALL)")
+            let bytes = try await database.number("SELECT pg_total_relation_size('once.empty')")
+            _ = try await database.connection.execute("DROP TABLE once.empty")
+            figures.add(bytes, Self.name(type, origin), "\(kept)", .emptyBytes)
+        }
     }
 
     // MARK: One way of keeping

@@ -22,6 +22,7 @@ struct Figures: Sendable {
         case messageBytes = "bytes_per_message"
         case bytesPerRow = "bytes_per_row"
         case rows = "rows"
+        case emptyBytes = "bytes_of_the_empty_table"
         case rateRatio = "rate_ratio"
         case cpuRatio = "messages_per_client_cpu_second_ratio"
         case p50 = "p50_milliseconds"
