@@ -22,6 +22,8 @@ struct ArchiveLoad: Sendable {
         start = TimeRange(containing: now.advanced(byMicros: -(days + 2) * Self.dayMicros), width: Self.dayMicros).start
     }
 
+    var rows: Int { ArchiveSeed.types.reduce(0) { $0 + rows(of: $1) } }
+
     /// One book for so many trades.
     func rows(of type: RecordType) -> Int { type.name == "trade" ? trades : max(1, trades / 200) }
 
@@ -31,13 +33,7 @@ struct ArchiveLoad: Sendable {
             let (from, to) = (
                 start.advanced(byMicros: day * Self.dayMicros), start.advanced(byMicros: (day + 1) * Self.dayMicros)
             )
-            let name = "\(type.name)_p\("\(from)".prefix(10).filter { $0 != "-" })"
-            _ = try await connection.execute(
-                """
-                CREATE TABLE thermocline_store.\(name) PARTITION OF thermocline_store.\(type.name)
-                FOR VALUES FROM ('\(from)') TO ('\(to)')
-                """
-            )
+            try await connection.makePartition(of: type, from: from, to: to)
         }
     }
 
@@ -49,14 +45,7 @@ struct ArchiveLoad: Sendable {
         for type in ArchiveSeed.types {
             try await makePartitions(of: type, on: connection)
             try await repeatRows(of: type, on: connection)
-            _ = try await connection.execute(
-                """
-                INSERT INTO thermocline_store.range_activity (type, bucket, writer, rows, stamp, min_ts, max_ts)
-                SELECT '\(type.name)', date_trunc('hour', ts), 'bench', count(*), gen_random_uuid(), min(ts), max(ts)
-                FROM thermocline_store.\(type.name) GROUP BY 2
-                """
-            )
-            _ = try await connection.execute("VACUUM ANALYZE thermocline_store.\(type.name)")
+            try await connection.noteActivity(of: type)
         }
     }
 
@@ -97,5 +86,30 @@ struct ArchiveLoad: Sendable {
         CASE WHEN \(column) ~ '^[0-9]{1,17}$' THEN (\(column)::bigint + r * 1000000000::bigint)::text
             ELSE \(column) || '-' || r END
         """
+    }
+}
+
+extension PostgresConnection {
+    /// Makes a partition as the product would.
+    func makePartition(of type: RecordType, from: Timestamp, to: Timestamp) async throws {
+        let date = "\(from)".filter(\.isNumber).prefix(type.partition == .day ? 8 : 6)
+        _ = try await execute(
+            """
+            CREATE TABLE thermocline_store.\(type.name)_p\(date) PARTITION OF thermocline_store.\(type.name)
+            FOR VALUES FROM ('\(from)') TO ('\(to)')
+            """
+        )
+    }
+
+    /// Says of the rows of a type that they came, as a lane does, and vacuums them, as autovacuum does in life.
+    func noteActivity(of type: RecordType) async throws {
+        _ = try await execute(
+            """
+            INSERT INTO thermocline_store.range_activity (type, bucket, writer, rows, stamp, min_ts, max_ts)
+            SELECT '\(type.name)', date_trunc('hour', ts), 'bench', count(*), gen_random_uuid(), min(ts), max(ts)
+            FROM thermocline_store.\(type.name) GROUP BY 2
+            """
+        )
+        _ = try await execute("VACUUM ANALYZE thermocline_store.\(type.name)")
     }
 }

@@ -28,16 +28,16 @@ struct ArchiveReturn: Sendable {
         let end = "\(run.load.start.advanced(byMicros: ArchiveLoad.dayMicros))"
         let start = ContinuousClock.now
         let process = try await ChildProcess(
-            run.options.thermocline,
+            run.service.options.thermocline,
             ["restore", "--type", "trade", "--from", day, "--to", end],
-            environment: run.environment(cold)
+            environment: run.service.environment(cold)
         )
         let status = await process.waitForExit(within: .seconds(1_800))
         let took = start.duration(to: .now) / .seconds(1)
         if status == nil { await process.stop() }
         guard status == .exited(0) else { throw BenchError("a day was not restored") }
-        let table = "thermocline_store.trade WHERE ts >= '\(day)' AND ts < '\(end)'"
-        let back = try await run.hot.number("SELECT count(*) FROM \(table)")
+        let table = "thermocline.trade WHERE ts >= '\(day)' AND ts < '\(end)'"
+        let back = try await run.service.hot.number("SELECT count(*) FROM \(table)")
         guard back == (try await cold.number("SELECT count(*) FROM \(table)")), back > 0 else {
             throw BenchError("hot holds \(back) rows of the day that was restored")
         }
@@ -47,11 +47,11 @@ struct ArchiveReturn: Sendable {
     /// Lets every partition rest, and reads in the log what the largest held and the longest that one was locked.
     private func prune() async throws -> (rows: Int, lockedMillis: Double) {
         // Nothing is pruned before an event tells that time went on.
-        _ = try await run.hot.connection.execute(
+        _ = try await run.service.hot.connection.execute(
             "INSERT INTO thermocline_store.ingest_position (stream, filter, newest_event) VALUES ('bench', '>', now())"
         )
         let settings = ["THERMOCLINE_ARCHIVE_PRUNE": "true", "THERMOCLINE_HOT_RETENTION": "1h"]
-        return try await run.withService(on: cold, settings) { process, log in
+        return try await run.service.withService(on: cold, settings) { process, log in
             let clock = ContinuousClock()
             let deadline = clock.now + .seconds(600)
             let left = "SELECT count(*) FROM thermocline_store.transfer WHERE state <> 'pruned'"

@@ -3,7 +3,7 @@ import Platform
 /// What a run measures, and how much of it; from the environment, so that `make bench NAME=value` is all there is.
 struct BenchOptions: Sendable {
     /// A part of the benchmark that can be left out.
-    enum Part: String, Sendable, CaseIterable { case trades, books, mix, latency, recovery, archive }
+    enum Part: String, Sendable, CaseIterable { case trades, books, mix, latency, recovery, archive, sizes }
 
     /// Rounds of the interleaved runs; the median counts.
     var rounds = 5
@@ -30,6 +30,8 @@ struct BenchOptions: Sendable {
     var peers: String?
     /// Where the peers' Python environments are kept between runs.
     var cache: String
+    /// A server with TimescaleDB, whose compression is measured beside; nil leaves it out.
+    var timescale: String?
     /// The binary that is measured.
     var thermocline: String
 
@@ -57,6 +59,7 @@ struct BenchOptions: Sendable {
         latencySpan = .seconds(seconds)
         jsonPath = environment["BENCH_JSON"] ?? jsonPath
         cache = environment["BENCH_CACHE"] ?? cache
+        timescale = environment["BENCH_TIMESCALE"]
         let directory = environment["THERMOCLINE_BENCH_PEERS"] ?? "../shared/peers"
         peers = Files.exists("\(directory)/python/peer.py") ? directory : nil
         guard let only = environment["BENCH_ONLY"] else { return }

@@ -62,6 +62,7 @@ extension PrivatePostgres {
     /// What the run before left to be written is written first.
     nonisolated func withDatabase<R: Sendable>(
         schema: Tier?,
+        format: ColdFormat = .rows,
         _ body: (BenchDatabase) async throws -> R
     ) async throws -> R {
         let name = try await freshDatabase()
@@ -72,7 +73,7 @@ extension PrivatePostgres {
                 connection: try await PostgresConnection(conninfo(name), applicationName: "bench")
             )
             let result = await Result {
-                if let schema { try await database.apply(schema) }
+                if let schema { try await database.apply(schema, format) }
                 _ = try await database.connection.execute("CHECKPOINT")
                 return try await body(database)
             }
@@ -102,8 +103,8 @@ struct BenchDatabase: Sendable {
     let conninfo: String
     let connection: PostgresConnection
 
-    func apply(_ tier: Tier) async throws {
-        try await SchemaKeeper(tier: tier, catalog: .standard)
+    func apply(_ tier: Tier, _ format: ColdFormat = .rows) async throws {
+        try await SchemaKeeper(tier: tier, catalog: .standard, format: format)
             .apply(on: connection, bucketMicros: BenchServers.bucketMicros)
     }
 

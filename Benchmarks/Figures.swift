@@ -21,6 +21,8 @@ struct Figures: Sendable {
         case resident = "client_peak_resident_bytes"
         case messageBytes = "bytes_per_message"
         case bytesPerRow = "bytes_per_row"
+        case rows = "rows"
+        case emptyBytes = "bytes_of_the_empty_table"
         case rateRatio = "rate_ratio"
         case cpuRatio = "messages_per_client_cpu_second_ratio"
         case p50 = "p50_milliseconds"
@@ -30,6 +32,8 @@ struct Figures: Sendable {
         case rowRate = "rows_per_second"
         case serverCPU = "server_cpu_seconds_per_million"
         case lock = "longest_lock_milliseconds"
+        case planning = "planning_milliseconds"
+        case query = "planning_and_execution_milliseconds"
     }
 
     private(set) var keys: [Key] = []
@@ -57,6 +61,11 @@ struct Figures: Sendable {
         }
         let sorted = values.sorted()
         return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+    }
+
+    /// The median of one subject in terms of another's.
+    func ratio(_ workload: String, _ subject: String, to other: String, _ metric: Metric) -> Double? {
+        median(workload, subject, metric).flatMap { value in median(workload, other, metric).map { value / $0 } }
     }
 
     func write(to json: inout JSONWriter) {

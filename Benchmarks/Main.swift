@@ -89,6 +89,10 @@ struct Benchmark: Sendable {
             try save(Report(machine: machine, figures: figures))
             try await ArchiveRounds(options: options, servers: servers, say: say).run(into: &figures)
         }
+        if options.parts.contains(.sizes) {
+            try save(Report(machine: machine, figures: figures))
+            try await ColdSizes(options: options, servers: servers, say: say).run(into: &figures)
+        }
         let report = Report(machine: machine, figures: figures)
         try save(report)
         return report

@@ -17,5 +17,5 @@ extension Double {
     /// Three digits, or all before the point: `2.31`, `23.1`, `231`.
     var brief: String { fixed(self < 9.995 ? 2 : self < 99.95 ? 1 : 0) }
     var percent: String { (self * 100).fixed(self < 0.0995 ? 1 : 0) + " %" }
-    var ratio: String { fixed(self < 10 ? 2 : 1) + "x" }
+    var ratio: String { fixed(self < 0.0995 ? 4 : self < 10 ? 2 : 1) + "x" }
 }

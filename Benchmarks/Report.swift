@@ -36,7 +36,7 @@ struct Report: Sendable {
     // MARK: Tables
 
     private var tables: [Table] {
-        Workload.allCases.compactMap(throughput) + [steady, archive, targets].compactMap { $0 }
+        Workload.allCases.compactMap(throughput) + [steady, archive, queries, sizes, targets].compactMap { $0 }
     }
 
     private static let subjects = [
@@ -97,7 +97,8 @@ struct Report: Sendable {
     private var archive: Table? {
         let subjects = [
             ("psql", "psql COPY TO | psql COPY FROM"), ("thermocline", "Thermocline, proved"),
-            ("restore", "restore of a day, proved"),
+            ("thermocline segments", "the same, into segments"), ("restore", "restore of a day, proved"),
+            ("restore segments", "the same, from segments"),
         ]
         let rows = subjects.compactMap { subject, title -> [String]? in
             guard let rate = figures.median(ArchiveRounds.name, subject, .rowRate) else { return nil }

@@ -1,3 +1,5 @@
+import Records
+
 /// What the product promises about its speed, and whether this run kept it.
 struct Target: Sendable {
     let name: String
@@ -11,6 +13,9 @@ struct Target: Sendable {
         let all = "thermocline all"
         let archived = figures.median("archive", "thermocline", .rowRate)
         let restored = figures.median("archive", "restore", .rowRate)
+        func ofRows(_ subject: String) -> Double? {
+            figures.ratio("archive", ColdFormat.segments.names(subject), to: subject, .rowRate)
+        }
         return [
             Target(
                 "trades, ack all: share of the machine's bound",
@@ -62,15 +67,26 @@ struct Target: Sendable {
                 archived.flatMap { archived in restored.map { $0 / archived } },
                 atLeast: 1
             ) { $0.ratio },
-        ]
+            Target("archive into segments, proved: rows/s v. into rows", ofRows("thermocline"), atLeast: 0.5) {
+                $0.percent
+            },
+            Target("restore from segments, proved: rows/s v. from rows", ofRows("restore"), atLeast: 0.5) {
+                $0.percent
+            },
+            Target(
+                "archive into segments: resident",
+                figures.median("archive", ColdFormat.segments.names("thermocline"), .resident),
+                atMost: 96 * 1_048_576
+            ) { "\(($0 / 1_048_576).fixed(0)) MiB" },
+        ] + ColdSizes.targets(figures) + ColdQueries.targets(figures)
     }
 
-    private init(_ name: String, _ value: Double?, atLeast goal: Double, _ text: (Double) -> String) {
+    init(_ name: String, _ value: Double?, atLeast goal: Double, _ text: (Double) -> String) {
         (self.name, self.goal, measured) = (name, ">= \(text(goal))", value.map(text))
         isMet = value.map { $0 >= goal } ?? false
     }
 
-    private init(_ name: String, _ value: Double?, atMost goal: Double, _ text: (Double) -> String) {
+    init(_ name: String, _ value: Double?, atMost goal: Double, _ text: (Double) -> String) {
         (self.name, self.goal, measured) = (name, "<= \(text(goal))", value.map(text))
         isMet = value.map { $0 <= goal } ?? false
     }

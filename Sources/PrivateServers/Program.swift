@@ -7,6 +7,7 @@ package enum Program: String, Sendable, CaseIterable {
     case createdb
     case basebackup = "pg_basebackup"
     case psql
+    case dump = "pg_dump"
     case nats = "nats-server"
     case setpriv
     case env
@@ -14,7 +15,7 @@ package enum Program: String, Sendable, CaseIterable {
     package var debianPackage: String {
         switch self {
         case .initdb, .postgres: "postgresql"
-        case .createdb, .basebackup, .psql: "postgresql-client"
+        case .createdb, .basebackup, .psql, .dump: "postgresql-client"
         case .nats: "nats-server"
         case .setpriv: "util-linux"
         case .env: "coreutils"

@@ -25,7 +25,8 @@ struct BenchTests {
             "BENCH_ROUNDS": "1", "BENCH_TRADES": "3000", "BENCH_BOOKS": "100", "BENCH_MIX": "3000",
             "BENCH_SECONDS": "1",
             "BENCH_KILLS": "1", "ROWS": "2000", "BENCH_JSON": "\(directory.path)/bench.json",
-            "THERMOCLINE_BENCH_PEERS": "none",
+            // Without recorded data: years of them are thousands of ranges.
+            "THERMOCLINE_BENCH_PEERS": "none", "THERMOCLINE_TEST_DATA": directory.path,
         ]
         let output = try await run([], environment, in: directory)
         let json = try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: "\(directory.path)/bench.json"))))
@@ -38,6 +39,11 @@ struct BenchTests {
         }
         #expect(subjects.contains("books copy numeric[]"))
         #expect(subjects.contains("archive psql") && subjects.contains("archive thermocline"))
+        #expect(subjects.contains("archive thermocline segments") && subjects.contains("archive restore segments"))
+        for source in ["rows", "view", "function"] { #expect(subjects.contains("query hour \(source)"), "\(output)") }
+        for kept in ["hot", "dump", "rows", "segments"] {
+            #expect(subjects.contains("size trade simulated \(kept)"), "\(output)")
+        }
         #expect(
             subjects.contains("latency 5000 thermocline all") && subjects.contains("recovery 10000 thermocline all")
         )
