@@ -4,7 +4,7 @@ import Testing
 
 /// Hot goes back to what it was, as an older replica is that was promoted: what left it is there again, what came since
 /// is not.
-@Suite(.serialized, .slow, .filledHot, .timeLimit(.minutes(5)))
+@Suite(.serialized, .slow, .filledHot, .bothFormats, .timeLimit(.minutes(5)))
 struct HotFailoverTests {
     @Test(arguments: [false, true])
     func `rows that were pruned and are in hot again are proved and pruned again`(_ deletes: Bool) async throws {
@@ -53,6 +53,7 @@ struct HotFailoverTests {
             try await run.rowCounts() == ["5", "236"]
         }
         try await run.expectExact()
+        try await run.stage.expectFormat()
         try await second.awaitHealthy("cold")
         #expect(second.lines("transfer failed").isEmpty)
         #expect(await lane.stop() == .exited(0))

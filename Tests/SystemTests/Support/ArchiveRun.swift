@@ -137,6 +137,7 @@ extension FaultRun {
         try await expectExact(sourceLocation: sourceLocation)
         let counts = try await rowCounts()
         #expect(counts == ["10", "211"], "rows in hot, cold", sourceLocation: sourceLocation)
+        try await stage.expectFormat(sourceLocation: sourceLocation)
     }
 
     /// Rows in hot and in cold.
