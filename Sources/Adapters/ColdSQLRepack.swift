@@ -20,7 +20,7 @@ extension ColdSQL {
         FROM \(segments(type)) WHERE \(overlaps(range))
         """
     }
-    private static func overlaps(_ range: TimeRange) -> String {
+    static func overlaps(_ range: TimeRange) -> String {
         "ts_max >= '\(range.start)' AND ts_min < '\(range.end)'"
     }
 
@@ -65,7 +65,7 @@ extension ColdSQL {
         SELECT (SELECT coalesce(sum(rows), 0) FROM packed) + (SELECT count(*) FROM plain)
         """
     }
-    private static func isOf(_ series: [String]) -> String {
+    static func isOf(_ series: [String]) -> String {
         zip(["exchange", "market_type", "symbol"], series).map { "\($0) = \(SQLText.literal($1))" }
             .joined(separator: " AND ")
     }
@@ -79,7 +79,7 @@ extension ColdSQL {
             "\(overlaps(range)) AND NOT (ts_min >= '\(range.start)' AND ts_max < '\(range.end)')"
         )
     }
-    private static func unpack(_ type: RecordType, _ condition: String) -> String {
+    static func unpack(_ type: RecordType, _ condition: String) -> String {
         let columns = TierSQL.columns(type.allColumns)
         return """
             WITH gone AS (DELETE FROM \(segments(type)) WHERE \(condition)

@@ -27,8 +27,13 @@ extension ColdSQL {
         [
             withoutJIT, numberInPlanes, numberAt, numberPaired, textAt, pack,
             """
-            CREATE TABLE IF NOT EXISTS thermocline_store.segment_view (type text PRIMARY KEY, definition text NOT NULL)
+            CREATE TABLE IF NOT EXISTS thermocline_store.segment_view (
+                type text PRIMARY KEY,
+                definition text NOT NULL,
+                format text
+            )
             """,
+            packing,
         ] + types.flatMap(segmentSchema) + types.flatMap { view($0, months: []) }
     }
 

@@ -38,7 +38,7 @@ package struct PostgresCopy: ColdCopy {
         var added = hot
         if let staging {
             added = try await merge(staging)
-            if segments != nil { try await repack.run(transfer.range) }
+            if segments != nil { _ = try await repack.run(transfer.range) }
         } else if segments != nil {
             try await refuseOthers(count)
         }
@@ -47,6 +47,9 @@ package struct PostgresCopy: ColdCopy {
         try await at("cold", operation) { () throws(PostgresError) in
             _ = try await connection.execute(ColdSQL.record, LedgerRow.parameters(copied))
             if transfer.filter != nil && added != .zero { try await addToWhole(copied) }
+            if segments != nil {
+                try await connection.markUnpacked(Partition.covering(transfer.range, of: type), of: type)
+            }
             try await connection.commit()
         }
         return copied

@@ -79,7 +79,12 @@ extension PostgresTarget {
                 for range in due.map(\.range) where range.overlaps(partition.range) {
                     _ = try await session.connection.execute(ColdSQL.deleteRows(type, range))
                 }
+                if settings.format == .segments { try await session.connection.markUnpacked([partition], of: type) }
             } else {
+                if layout == .segments {
+                    let key = [type.name, "\(partition.range.start)"]
+                    _ = try await session.connection.execute(ColdSQL.forgetUnpacked, key)
+                }
                 _ = try await session.connection.execute(ColdSQL.detach(partition, of: type))
                 _ = try await session.connection.execute(ColdSQL.drop(partition))
             }

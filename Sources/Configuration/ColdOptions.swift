@@ -43,5 +43,11 @@ extension Option {
             .size(1 << 20...1 << 30),
             "Bytes of rows that wait for their segments, for each transfer; beyond it segments become smaller."
         ),
+        Option(
+            "cold.pack_rows",
+            \.cold.packRows,
+            .integer(0...1_000_000_000),
+            "Rows that a pass, all else done, brings into cold.format or joins to larger segments; 0 is never."
+        ),
     ]
 }

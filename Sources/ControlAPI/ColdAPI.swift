@@ -83,6 +83,12 @@ package struct ColdAPI: Sendable {
             json.field("rows", of.scrubbed.rows)
             json.field("bytes", of.scrubbed.bytes)
         }
+        json.object("packed") { json in
+            json.field("partitions", of.packed.partitions)
+            json.field("rows", of.packed.rows)
+            json.field("bytes_before", of.packed.bytesBefore)
+            json.field("bytes_after", of.packed.bytesAfter)
+        }
         json.field("rows_copied", of.rowsCopied)
         json.field("rows_verified", of.rowsVerified)
         json.field("rows_pruned", of.rowsPruned)
@@ -150,6 +156,17 @@ package struct ColdAPI: Sendable {
             metrics.counter(
                 "thermocline_scrub_\(what)_total",
                 "What this process read again in cold: \(what).",
+                ["type": type]
+            ).add(count)
+        }
+        let packed = [
+            ("partitions", of.packed.partitions), ("rows", of.packed.rows),
+            ("bytes_before", of.packed.bytesBefore), ("bytes_after", of.packed.bytesAfter),
+        ]
+        for (what, count) in packed {
+            metrics.counter(
+                "thermocline_pack_\(what)_total",
+                "What this process brought into cold.format: \(what).",
                 ["type": type]
             ).add(count)
         }

@@ -45,6 +45,8 @@ package struct LogField: Sendable {
     package static func quarantined(_ count: Int) -> Self { .init("quarantined", count) }
     package static func count(_ count: Int) -> Self { .init("count", count) }
     package static func bytes(_ count: Int) -> Self { .init("bytes", count) }
+    package static func bytesBefore(_ count: Int) -> Self { .init("bytes_before", count) }
+    package static func bytesAfter(_ count: Int) -> Self { .init("bytes_after", count) }
     package static func attempt(_ number: Int) -> Self { .init("attempt", number) }
     package static func duration(_ span: Duration) -> Self { .init("duration_ms", milliseconds(span)) }
     package static func delay(_ span: Duration) -> Self { .init("delay_ms", milliseconds(span)) }

@@ -56,7 +56,7 @@ actor ArchiveProcess {
             trace.count("partition dropped")
             trace.add("  \(name) dropped \(resting.name)")
         case .archiveLost(let detail): trace.add("  \(name) \(detail)")
-        case .leaseTaken, .leaseHeld, .leaseLost, .passFailed, .scrubFailed: break
+        case .leaseTaken, .leaseHeld, .leaseLost, .passFailed, .scrubFailed, .packed, .packFailed: break
         }
     }
 

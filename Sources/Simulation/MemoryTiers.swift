@@ -200,6 +200,21 @@ package struct MemoryTarget: ArchiveTarget {
         try await run("expire") { await database.expire(transfers) }
     }
 
+    /// A table in memory has one format.
+    package func unpacked(of types: [RecordType], at now: Timestamp) async throws(StoreError) -> [UnpackedPartition] {
+        []
+    }
+
+    package func pack(
+        _ partition: UnpackedPartition,
+        type: RecordType,
+        atMost rows: Int,
+        at now: Timestamp,
+        unless isStopping: @Sendable () -> Bool
+    ) async throws(StoreError) -> Packed { Packed() }
+
+    package func postpone(_ partition: UnpackedPartition, until time: Timestamp) async throws(StoreError) {}
+
     package func readConflicts(_ type: RecordType, in range: TimeRange) async throws(StoreError) -> MemoryRows {
         let rows = try await run("read conflicts") { await database.conflicts(of: type.name, in: range) }
         return MemoryRows(rows.map(\.bytes), tier: "cold", faults: faults)

@@ -27,6 +27,8 @@ package struct ArchiveStatus: Sendable, Equatable {
         /// When the range was proved or scrubbed whose last proof is the oldest.
         package var oldestProof: Timestamp?
         package var scrubbed = Scrubbed()
+        /// What this process brought into `cold.format`.
+        package var packed = Packed()
 
         package init() {}
     }

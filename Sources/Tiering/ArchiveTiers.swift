@@ -219,6 +219,24 @@ package protocol ArchiveTarget: Sendable {
     /// Returns those that are expired, and those found mismatched instead; what is locked or asked for stays as it is.
     func expire(_ transfers: [Transfer], type: RecordType) async throws(StoreError) -> [Transfer]
 
+    // MARK: Format
+
+    /// Partitions of these types that wait to be brought into `cold.format`, oldest first, and of which no range is on
+    /// its way; what was written in another format waits, too.
+    func unpacked(of types: [RecordType], at now: Timestamp) async throws(StoreError) -> [UnpackedPartition]
+    /// Packs a partition, about so many rows at most, in short transactions each of which reads back what it wrote.
+    ///
+    /// Where somebody else works at it, nothing is changed.
+    func pack(
+        _ partition: UnpackedPartition,
+        type: RecordType,
+        atMost rows: Int,
+        at now: Timestamp,
+        unless isStopping: @Sendable () -> Bool
+    ) async throws(StoreError) -> Packed
+    /// Lets a partition that cannot be packed wait until then.
+    func postpone(_ partition: UnpackedPartition, until time: Timestamp) async throws(StoreError)
+
     // MARK: Session
 
     func close() async

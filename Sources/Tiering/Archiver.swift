@@ -15,6 +15,10 @@ package enum ArchiveEvent: Sendable {
     case dropped(Resting)
     /// Reading cold again could not go on; it is tried again.
     case scrubFailed(detail: String, Disposition)
+    /// What cold kept in another format, or in segments that were too small, is as it is to be.
+    case packed(UnpackedPartition, Packed)
+    /// A partition that could not be packed; it is tried again later.
+    case packFailed(UnpackedPartition, detail: String, Disposition)
     /// Cold lacks manifests that hot's log names: it was restored from an older backup.
     case archiveLost(String)
 }
@@ -27,6 +31,8 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
     /// Transfers that a pass carries at the same time, each in sessions of its own.
     private let concurrency: Int
     private let throttle: Throttle
+    /// Rows that a pass packs.
+    let packedRows: Int
     let now: @Sendable () -> Timestamp
     let board: ArchiveBoard
     let report: @Sendable (ArchiveEvent) -> Void
@@ -38,6 +44,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         policy: ArchivePolicy,
         concurrency: Int = 1,
         throttle: Throttle = Throttle(clock: ContinuousClock()),
+        packedRows: Int = 0,
         now: @escaping @Sendable () -> Timestamp,
         newID: @escaping @Sendable () -> String,
         board: ArchiveBoard,
@@ -48,6 +55,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         planner = Planner(policy: policy)
         self.concurrency = concurrency
         self.throttle = throttle
+        self.packedRows = packedRows
         self.now = now
         self.newID = newID
         self.board = board
@@ -137,6 +145,7 @@ package struct Archiver<Tiers: ArchiveTiers>: Sendable {
         try await carry(work, beginningWith: sessions)
         try await leave(work)
         try await expire(work)
+        try await pack(work)
         board.update {
             $0.passes += 1
             $0.lastPass = now()

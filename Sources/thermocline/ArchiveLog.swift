@@ -47,8 +47,23 @@ enum ArchiveLog {
             )
         case .scrubFailed(let detail, let disposition):
             log.warning("scrub failed", .disposition(disposition.rawValue), .detail(detail))
+        case .packed(let partition, let packed):
+            log.log(
+                .info,
+                "partition packed",
+                place(partition) + [
+                    .rows(packed.rows), .bytesBefore(packed.bytesBefore), .bytesAfter(packed.bytesAfter),
+                ]
+            )
+        case .packFailed(let partition, let detail, let disposition):
+            let why: [LogField] = [.disposition(disposition.rawValue), .detail(detail)]
+            log.log(.warning, "packing failed", place(partition) + why)
         case .archiveLost(let detail): log.error("archive lost", .detail(detail))
         }
+    }
+
+    private static func place(_ partition: UnpackedPartition) -> [LogField] {
+        [.type(partition.type), .rangeStart(partition.range.start), .rangeEnd(partition.range.end)]
     }
 
     private static func moved(_ transfer: Transfer, _ log: Logger) {

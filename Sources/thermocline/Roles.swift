@@ -114,6 +114,7 @@ struct Roles: Sendable {
             policy: policy,
             concurrency: archive.concurrency,
             throttle: Throttle(archive.limits, clock: ContinuousClock()),
+            packedRows: configuration.cold.packRows,
             now: Self.now,
             newID: { RandomID.uuid() },
             board: board,

@@ -85,6 +85,38 @@ import Tiering
         #expect(after - before < Self.settled / 10, "ten passes read \(after - before) rows")
     }
 
+    @Test func `a pass over years of packed partitions looks at none of them`() async throws {
+        var tiers = try await Tiers(format: .segments)
+        for format in [ColdFormat.segments, .rows] {
+            tiers.format = format
+            try await tiers.tell(tiers.cold, "UPDATE thermocline_store.archive_lease SET expires_at = '-infinity'")
+            let archive = try await PostgresArchiveTests.Archive(tiers)
+            if format == .segments {
+                try await fill(tiers)
+                let lane = try await tiers.claim(Self.trade)
+                _ = try await lane.commit(try tiers.batch(Self.trade, 0..<10))
+                await lane.close()
+            }
+            await archive.close()
+            let archiver = Archiver(
+                tiers: archive.tiers,
+                types: [Self.trade],
+                policy: PostgresArchiveTests.planner.policy,
+                packedRows: 1_000_000,
+                now: { PostgresArchiveTests.now },
+                newID: { RandomID.uuid() },
+                board: ArchiveBoard(),
+                report: { _ in }
+            )
+            for _ in 0...Self.settled / 5_000 { try await archiver.pass(token: archive.token) { false } }
+            for conninfo in [tiers.hot, tiers.cold] { try await tiers.tell(conninfo, "ANALYZE") }
+            let before = try await rowsRead(tiers, tiers.cold)
+            for _ in 0..<10 { try await archiver.pass(token: archive.token) { false } }
+            let after = try await rowsRead(tiers, tiers.cold)
+            #expect(after - before < Self.settled / 10, "ten passes read \(after - before) rows")
+        }
+    }
+
     @Test func `a late row into a range whose activity is forgotten is archived`() async throws {
         let tiers = try await Tiers()
         let lane = try await tiers.claim(Self.trade)
