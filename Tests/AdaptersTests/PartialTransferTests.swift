@@ -142,7 +142,12 @@ import Tiering
     {
         var selection = VerifySelection()
         selection.isDeep = true
-        let settings = ArchiveSettings(hotConninfo: tiers.hot, coldConninfo: tiers.cold, bucketMicros: Tiers.bucket, format: tiers.format)
+        let settings = ArchiveSettings(
+            hotConninfo: tiers.hot,
+            coldConninfo: tiers.cold,
+            bucketMicros: Tiers.bucket,
+            format: tiers.format
+        )
         let desk = VerifyDesk(
             tiers: PostgresTiers(settings: settings, catalog: tiers.catalog),
             types: tiers.catalog.types,
