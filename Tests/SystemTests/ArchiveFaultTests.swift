@@ -64,7 +64,7 @@ struct ArchiveFaultTests {
 
     @Test(.bothFormats)
     func `cold restored from before a copy is lost: nothing moves, and undo brings back what rests`() async throws {
-        let run = try await FaultRun.archiving(["archive.undo=1d"])
+        let run = try await FaultRun.archiving(["archive.undo=1d"], publishes: true)
         let backup = try await run.backUp(run.stage.cold)
         let first = try await run.startCold()
         try await poll("the older range rests", within: .seconds(20)) {

@@ -92,7 +92,7 @@ enum ArchiveStep: Int, CaseIterable, Comparable, Sendable, CustomTestStringConve
     /// Whether cold's rows are touched by what is under way or next, so that their format may matter.
     var meetsFormat: Bool {
         switch self {
-        case .partitionMade, .copyBegun ... .manifestCommitted, .restingRead ... .deletionLogged: true
+        case .partitionMade, .copyBegun ... .manifestCommitted, .dropped, .deleted: true
         default: false
         }
     }
