@@ -24,6 +24,8 @@ extension ColdSQL {
         """
     /// $1 = type, $2 = start of the partition.
     static let forgetUnpacked = "DELETE FROM thermocline_store.packing WHERE type = $1 AND range_start = $2"
+    /// The same where nobody gave it more since it was last looked at.
+    static let forgetPacked = "\(forgetUnpacked) AND due > '-infinity'"
     /// $3 = when it is looked at again.
     static let postponeUnpacked = """
         UPDATE thermocline_store.packing SET due = $3 WHERE type = $1 AND range_start = $2

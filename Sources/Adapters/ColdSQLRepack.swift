@@ -71,8 +71,6 @@ extension ColdSQL {
     }
 
     /// Turns segments that reach over the ends of a range into plain rows.
-    ///
-    /// No two segments of a series hold the same time, so the times of one say which rows it holds.
     static func unpackCrossing(_ type: RecordType, _ range: TimeRange) -> String {
         unpack(
             type,
@@ -81,13 +79,12 @@ extension ColdSQL {
     }
     static func unpack(_ type: RecordType, _ condition: String) -> String {
         let columns = TierSQL.columns(type.allColumns)
+        let gone = "(SELECT *, '-infinity'::timestamptz AS lo, 'infinity'::timestamptz AS hi FROM gone)"
         return """
-            WITH gone AS (DELETE FROM \(segments(type)) WHERE \(condition)
-                RETURNING exchange, market_type, symbol, ts_min, ts_max)
+            WITH gone AS (DELETE FROM \(segments(type)) WHERE \(condition) RETURNING *)
             INSERT INTO \(TierSQL.table(type)) (\(columns))
             SELECT \(storedColumns(type)) FROM (
-                SELECT r.* FROM gone g, LATERAL \(readRows(type, "g.ts_min", "g.ts_max + interval '1 microsecond'")) r
-                WHERE r.exchange = g.exchange AND r.market_type = g.market_type AND r.symbol = g.symbol
+            \(decoded(type, from: gone))
             ) AS rows
             ON CONFLICT (\(type.keyColumns.joined(separator: ", "))) DO NOTHING
             """

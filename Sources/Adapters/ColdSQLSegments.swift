@@ -158,7 +158,9 @@ extension ColdSQL {
         """
 
     /// Each column is taken out of TOAST once a segment, and only where a query names it.
-    private static func decoded(_ type: RecordType) -> String {
+    ///
+    /// `source` has the columns of the segment table.
+    static func decoded(_ type: RecordType, from source: String? = nil) -> String {
         let columns = SegmentShape.packedColumns(type)
         let toasted = SegmentShape.parts(type).compactMap { part -> String? in
             guard part.name != "ts", let nothing = ["bytea": "''", "text[]": "'{}'"][part.sqlType] else { return nil }
@@ -168,7 +170,7 @@ extension ColdSQL {
         return """
             SELECT x.ts, s.exchange, s.market_type, s.symbol,
             \(values)
-            FROM \(segments(type)) s
+            FROM \(source ?? segments(type)) s
             CROSS JOIN LATERAL (
                 SELECT \(toasted.joined(separator: ", ")) OFFSET 0
             ) d
@@ -231,19 +233,19 @@ extension ColdSQL {
         }
         let before = end("\(index) - 1")
         let start = place > 0 ? before : "CASE x.i WHEN 0 THEN 0 ELSE \(before) END"
-        let levels = "generate_series((\(start))::int, (\(end(index)) - 1)::int) j"
-        let plain = number("d", name, "j", of: "s.\(name)_levels")
-        let paired = plain.replacing("number_at", with: "number_paired")
-        let element = "CASE WHEN s.\(name)_paired THEN \(paired) ELSE \(plain) END"
+        // In a list of columns it is not kept aside, as it would be in FROM.
+        let levels = "(SELECT generate_series((\(start))::int, (\(end(index)) - 1)::int) AS j) j"
+        let element = number("d", name, "j", of: "s.\(name)_levels")
+        let paired = element.replacing("number_at", with: "number_paired")
         let first = number("d", "\(name)_first", index, of: count)
         return """
             CASE WHEN s.\(name)_levels IS NULL THEN ('{' || (\(text(name, index, of: count))) || '}')::numeric[]
-            WHEN s.\(column.name)_sign IS NULL THEN ARRAY(
-                SELECT (s.\(name)_base + \(element)) * s.\(name)_unit FROM \(levels))
-            ELSE ARRAY(
+            WHEN s.\(column.name)_sign IS NOT NULL THEN ARRAY(
                 SELECT ((SELECT s.\(name)_first_base + \(first))
                     + s.\(column.name)_sign * sum((\(element))::int) OVER (ROWS UNBOUNDED PRECEDING)) * s.\(name)_unit
-                FROM \(levels)) END
+                FROM \(levels))
+            WHEN s.\(name)_paired THEN ARRAY(SELECT (s.\(name)_base + \(paired)) * s.\(name)_unit FROM \(levels))
+            ELSE ARRAY(SELECT (s.\(name)_base + \(element)) * s.\(name)_unit FROM \(levels)) END
             """
     }
 }

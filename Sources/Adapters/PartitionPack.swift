@@ -86,15 +86,29 @@ struct PartitionPack {
             let numbers = found.map { $0.compactMap { $0.flatMap(Int64.init) } }
             guard series.count == 3, numbers.allSatisfy({ $0.count == 4 }) else { throw corrupt("a broken answer") }
             let parts = numbers.map { SegmentJoin.Part(rows: Int($0[2]), bytes: Int($0[3])) }
-            for run in plan.runs(of: parts) {
+            for (run, count) in together(plan.runs(of: parts), parts) {
                 if sum.rows >= limit || isStopping() { return sum }
                 let end = Timestamp(micros: numbers[run.upperBound - 1][1] + 1)
                 let range = TimeRange(start: Timestamp(micros: numbers[run.lowerBound][0]), end: end)
-                sum += try await repack.pack(range, of: series, rows: parts[run].reduce(0) { $0 + $1.rows }) ?? Packed()
+                let rows = parts[run].reduce(0) { $0 + $1.rows }
+                sum += try await repack.pack(range, of: series, rows: rows, into: count) ?? Packed()
             }
         }
         sum.partitions = 1
         return sum
+    }
+
+    /// Runs that follow each other are read at once, and as many segments come of them; as much as may wait.
+    private func together(_ runs: [Range<Int>], _ parts: [SegmentJoin.Part]) -> [(Range<Int>, count: Int)] {
+        runs.reduce(into: []) { joined, run in
+            if let (last, count) = joined.last, last.upperBound == run.lowerBound,
+                parts[last.lowerBound..<run.upperBound].reduce(0, { $0 + $1.bytes }) <= settings.segments.bytes
+            {
+                joined[joined.count - 1] = (last.lowerBound..<run.upperBound, count + 1)
+            } else {
+                joined.append((run, 1))
+            }
+        }
     }
 
     // MARK: Unpack

@@ -73,7 +73,7 @@ extension PostgresTarget {
                 guard try await connection.execute(ColdSQL.hasNoPages(partition)).scalar == "t" else { return }
                 _ = try await connection.execute(ColdSQL.truncate(partition))
                 let key = [type.name, "\(partition.range.start)"]
-                _ = try await connection.execute(ColdSQL.forgetUnpacked, key)
+                _ = try await connection.execute(ColdSQL.forgetPacked, key)
             }
         } catch {
             guard error.sqlState == "55P03" else { throw error }

@@ -28,16 +28,23 @@ struct SegmentRepack {
                 let last = row[4].flatMap(Int64.init), let rows = row[5].flatMap(Int.init)
             else { throw corrupt("a broken answer") }
             let range = TimeRange(start: Timestamp(micros: first), end: Timestamp(micros: last + 1))
-            sum += try await pack(range, of: [exchange, market, symbol], rows: rows) ?? Packed()
+            // A late row does not leave a segment of its own behind a full one.
+            let count = max(1, (rows + settings.segments.rows / 2) / settings.segments.rows)
+            sum += try await pack(range, of: [exchange, market, symbol], rows: rows, into: count) ?? Packed()
         }
         return sum
     }
 
-    /// Packs all that one series has in a range, about so many rows; nil where a row of it can be in no segment.
-    func pack(_ range: TimeRange, of series: [String], rows: Int) async throws(StoreError) -> Packed? {
+    /// Packs all that one series has in a range, about so many rows, evenly into so many segments.
+    ///
+    /// Nil where a row of it can be in no segment.
+    func pack(
+        _ range: TimeRange,
+        of series: [String],
+        rows: Int,
+        into count: Int
+    ) async throws(StoreError) -> Packed? {
         var limits = settings.segments
-        // Evenly: a late row does not leave a segment of its own behind a full one.
-        let count = max(1, (rows + limits.rows / 2) / limits.rows)
         limits.rows = (rows + count - 1) / count
         guard let (packed, summary) = try await encode(ColdSQL.readIsland(type, series, range), limits)
         else { return nil }

@@ -109,7 +109,7 @@ extension Configuration {
         package var format = ColdFormat.rows
         package var segmentRows = 2_000
         package var segmentMemory = 32 << 20
-        package var packRows = 1_000_000
+        package var packRows = 250_000
     }
 
     package struct Archive: Sendable {

@@ -128,7 +128,7 @@ struct ColumnPacker {
         out.appendIntegerOrNull(ladder == nil ? vector.base ?? 0 : 0)
         out.appendNumeric(vector.unit, exponent: exponent)
         let codes = ladder?.steps ?? vector.codes
-        let isPaired = PlaneOrder.isPaired(codes)
+        let isPaired = ladder == nil && PlaneOrder.isPaired(codes)
         out.appendPlanes(codes, paired: isPaired)
         out.appendBoolean(isPaired)
         for index in pack.columns.indices { out.appendSmallOrNull(ladder?.signs[index]) }

@@ -45,19 +45,23 @@ import Tiering
                 var random = RandomRows(type, seed: UInt64(hour))
                 random.ts = range.start.micros
                 let rows = random.rows(count)
-                let summary = try ContentDigester(type: type).summarize(rows.span)
-                let transfer = Transfer(id: RandomID.uuid(), type: type.name, range: range)
-                let copy = try await archive.target.beginCopy(transfer, type: type, merges: merges)
-                do {
-                    try await copy.write(rows)
-                    _ = try await copy.commit(hot: summary, stamp: "1")
-                } catch {
-                    await copy.abandon()
-                    throw error
-                }
-                expected[range] = summary
+                try await copy(rows, into: range, merges: merges)
+                expected[range] = try ContentDigester(type: type).summarize(rows.span)
             }
             try await settle()
+        }
+
+        func copy(_ rows: [UInt8], into range: TimeRange, merges: Bool) async throws {
+            let summary = try ContentDigester(type: type).summarize(rows.span)
+            let transfer = Transfer(id: RandomID.uuid(), type: type.name, range: range)
+            let copy = try await archive.target.beginCopy(transfer, type: type, merges: merges)
+            do {
+                try await copy.write(rows)
+                _ = try await copy.commit(hot: summary, stamp: "1")
+            } catch {
+                await copy.abandon()
+                throw error
+            }
         }
 
         func settle(_ state: String = "verified") async throws {
