@@ -219,7 +219,7 @@ struct Stage: Sendable {
             case .rows: "SELECT to_regclass('thermocline_store.segment_trade') IS NULL"
             case .segments:
                 """
-                SELECT (SELECT sum(rows) FROM thermocline_store.segment_trade) = (SELECT count(*) FROM thermocline.trade)
+                SELECT (SELECT sum(rows) FROM thermocline_store.segment_trade) = count(*) FROM thermocline.trade
                 """
             }
         #expect(try await scalar(cold, sql) == "t", "\(ColdFormat.underTest)", sourceLocation: sourceLocation)
