@@ -8,7 +8,7 @@ import Testing
 import Tiering
 
 /// Parts of a range, by name or by time, copied and verified before and after the whole of it.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct PartialTransferTests {
+@Suite(.privatePostgres, .bothFormats, .timeLimit(.minutes(5))) struct PartialTransferTests {
     typealias Archive = PostgresArchiveTests.Archive
     static let trade = PostgresArchiveTests.trade
     static let first = Timestamp(milliseconds: 1_795_000_000_000)
@@ -129,25 +129,31 @@ import Tiering
 
     static func whole(_ archive: Archive) async throws -> Transfer? { try await archive.target.ledger().first }
 
-    static func count(_ tiers: Tiers, _ conninfo: String, _ table: String = "trade") async throws -> Int? {
-        try await tiers.ask(conninfo, "SELECT count(*) FROM thermocline_store.\(table)").flatMap(Int.init)
+    static func count(_ tiers: Tiers, _ conninfo: String, _ table: String = "thermocline.trade") async throws
+        -> Int?
+    {
+        try await tiers.ask(conninfo, "SELECT count(*) FROM \(table)").flatMap(Int.init)
     }
 
-    /// Chain, ledger, hot's log and every proved row fit together, and no staging is left.
+    /// Chain, ledger, hot's log and every proved row fit together, as segments where those are under test; no staging.
     static func expectSound(_ tiers: Tiers, manifests: Int, sourceLocation: SourceLocation = #_sourceLocation)
         async throws
     {
         var selection = VerifySelection()
         selection.isDeep = true
-        let settings = ArchiveSettings(hotConninfo: tiers.hot, coldConninfo: tiers.cold, bucketMicros: Tiers.bucket)
         let desk = VerifyDesk(
-            tiers: PostgresTiers(settings: settings, catalog: tiers.catalog),
+            tiers: PostgresTiers(settings: tiers.archive, catalog: tiers.catalog),
             types: tiers.catalog.types,
             namedRows: 10
         )
         let report = try await desk.run(selection)
         #expect(report.findings.isEmpty, "\(report.findings)", sourceLocation: sourceLocation)
         #expect(report.manifests == manifests && report.moving == 0, "\(report)", sourceLocation: sourceLocation)
+        if tiers.format == .segments {
+            let packed = try await tiers.ask(tiers.cold, "SELECT sum(rows) FROM thermocline_store.segment_trade")
+            let all = try await count(tiers, tiers.cold)
+            #expect(packed.flatMap(Int.init) == all, sourceLocation: sourceLocation)
+        }
         let staging = "SELECT count(*) FROM pg_class WHERE relname LIKE 'staging%'"
         #expect(try await tiers.ask(tiers.cold, staging) == "0", sourceLocation: sourceLocation)
     }
@@ -249,7 +255,7 @@ import Tiering
         let kept = "SELECT string_agg(trade_id, ',') FROM thermocline_store.conflict_trade"
         #expect(try await tiers.ask(tiers.cold, kept) == "trade_id-3")
         try await Self.pass(archive, prunes: true)
-        #expect(try await Self.count(tiers, tiers.cold, "conflict_trade") == 2)
+        #expect(try await Self.count(tiers, tiers.cold, "thermocline_store.conflict_trade") == 2)
         #expect(try await Self.count(tiers, tiers.hot) == 0)
         try await Self.expectSound(tiers, manifests: 2)
         await archive.close()

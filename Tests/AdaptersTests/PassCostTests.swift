@@ -7,7 +7,7 @@ import Testing
 import Tiering
 
 /// What a pass costs rests on what is to be done, not on what was done over the years.
-@Suite(.slow, .privatePostgres, .timeLimit(.minutes(2))) struct PassCostTests {
+@Suite(.slow, .privatePostgres, .bothFormats, .timeLimit(.minutes(2))) struct PassCostTests {
     private static let trade = Catalog.standard.types[1]
     private static let settled = 20_000
     /// A range of every hour up to the present of the test, pruned long ago: what hot counts of it, and its stamp.

@@ -23,15 +23,7 @@ import Tiering
         let target: PostgresTarget
 
         init(_ databases: Tiers) async throws {
-            tiers = PostgresTiers(
-                settings: ArchiveSettings(
-                    hotConninfo: databases.hot,
-                    coldConninfo: databases.cold,
-                    bucketMicros: Tiers.bucket,
-                    format: databases.format
-                ),
-                catalog: databases.catalog
-            )
+            tiers = PostgresTiers(settings: databases.archive, catalog: databases.catalog)
             guard case .held(let token, _) = try await tiers.acquireLease() else { throw Tiers.NotClaimed() }
             self.token = token
             try await tiers.takeOver(token)

@@ -40,6 +40,10 @@ struct Tiers: Sendable {
         }
     }
 
+    var archive: ArchiveSettings {
+        ArchiveSettings(hotConninfo: hot, coldConninfo: cold, bucketMicros: Self.bucket, format: format)
+    }
+
     func source(_ type: RecordType) -> SourceID { SourceID(stream: "TEST_\(type.name)", filter: SourceID.everything) }
 
     /// Claims the type's lane and starts its first epoch.

@@ -29,14 +29,8 @@ import Tiering
     {
         var selection = VerifySelection()
         change(&selection)
-        let settings = ArchiveSettings(
-            hotConninfo: tiers.hot,
-            coldConninfo: tiers.cold,
-            bucketMicros: Tiers.bucket,
-            format: tiers.format
-        )
         let desk = VerifyDesk(
-            tiers: PostgresTiers(settings: settings, catalog: tiers.catalog),
+            tiers: PostgresTiers(settings: tiers.archive, catalog: tiers.catalog),
             types: tiers.catalog.types,
             namedRows: 10
         )

@@ -6,7 +6,7 @@ import Testing
 /// is not.
 @Suite(.serialized, .slow, .filledHot, .timeLimit(.minutes(5)))
 struct HotFailoverTests {
-    @Test(arguments: [false, true])
+    @Test(.bothFormats, arguments: [false, true])
     func `rows that were pruned and are in hot again are proved and pruned again`(_ deletes: Bool) async throws {
         let run = try await FaultRun.archiving(deletes: deletes)
         let backup = try await run.backUp(run.stage.hot)
@@ -27,8 +27,9 @@ struct HotFailoverTests {
         try await run.expectNothingToDo()
     }
 
-    @Test func `what cold holds and hot lost stays, and comes to hot again from the stream`() async throws {
-        let run = try await FaultRun.archiving()
+    @Test(.bothFormats) func `what cold holds and hot lost stays, and comes to hot again from the stream`() async throws
+    {
+        let run = try await FaultRun.archiving(publishes: true)
         let backup = try await run.backUp(run.stage.hot)
         let hot = try await run.start()
         try await run.publish(20)
@@ -53,6 +54,7 @@ struct HotFailoverTests {
             try await run.rowCounts() == ["5", "236"]
         }
         try await run.expectExact()
+        try await run.stage.expectFormat()
         try await second.awaitHealthy("cold")
         #expect(second.lines("transfer failed").isEmpty)
         #expect(await lane.stop() == .exited(0))

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Only what is proved in cold leaves hot, and only when it is due.
-@Suite(.serialized, .privatePostgres, .privateNATS, .timeLimit(.minutes(3))) struct PruneTests {
+@Suite(.serialized, .privatePostgres, .privateNATS, .bothFormats, .timeLimit(.minutes(3))) struct PruneTests {
     private func trades(_ numbers: some Sequence<Int>) throws -> [SampleMessage] {
         let type = try #require(Catalog.standard.type(named: "trade"))
         return numbers.map { SampleMessage(type, number: $0) }
@@ -31,6 +31,7 @@ import Testing
             try await states(stage) == ["pruned", "verified"]
         }
         #expect(try await counts(stage) == ["10", "20"])
+        try await stage.expectFormat()
         #expect(await both.stop() == .exited(0))
     }
 
@@ -83,6 +84,7 @@ import Testing
         let again = try await stage.run(["both"], ["archive.undo=0s"])
         try await poll("nothing rests", within: .seconds(30)) { try await stage.scalar(stage.hot, resting) == nil }
         #expect(try await counts(stage) == ["10", "22"])
+        try await stage.expectFormat()
         #expect(again.lines("partition dropped").isEmpty == false)
         #expect(try await again.health("cold").status == "healthy")
         #expect(await again.stop() == .exited(0))
@@ -128,11 +130,13 @@ import Testing
         try await stage.awaitStored()
         let cold = try await stage.run(["cold"])
         try await stage.archiveEverything(cold)
+        try await stage.expectFormat()
         #expect(await cold.stop() == .exited(0))
         // As a backup from before the archive would have it.
         try await stage.script(
             stage.cold,
             "TRUNCATE thermocline_store.transfer, thermocline_store.manifest, thermocline_store.trade"
+                + (ColdFormat.underTest == .segments ? ", thermocline_store.segment_trade" : "")
         )
         try await stage.publish(try trades(10..<20))
         try await stage.awaitStored()

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What changes in cold long after its proof, by whatever means, is found by reading it again.
-@Suite(.serialized, .privatePostgres, .privateNATS, .timeLimit(.minutes(5))) struct ScrubTests {
+@Suite(.serialized, .privatePostgres, .privateNATS, .bothFormats, .timeLimit(.minutes(5))) struct ScrubTests {
     private static let settings = ["archive.scrub.every=200ms", "archive.scrub.rate=64MiB"]
 
     private func proved(_ stage: Stage) async throws -> (hot: Daemon, cold: Daemon) {
@@ -19,6 +19,7 @@ import Testing
         try await poll("trade scrubbed", within: .seconds(30)) {
             try await stage.scalar(stage.cold, "SELECT scrubbed_at IS NOT NULL FROM thermocline_store.transfer") == "t"
         }
+        try await stage.expectFormat()
         return (hot, cold)
     }
 
@@ -38,31 +39,19 @@ import Testing
         let (hot, cold) = try await proved(stage)
         #expect(await cold.stop() == .exited(0))
 
-        let path = try #require(
-            try await stage.scalar(
-                stage.cold,
-                """
-                SELECT current_setting('data_directory') || '/' || pg_relation_filepath(tableoid)
-                FROM thermocline_store.trade WHERE trade_id = 'trade_id-13'
-                """
-            )
-        )
+        let stored = try await Stored(stage)
         try await stage.script(stage.cold, "CHECKPOINT")
         await server.stop()
-        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
-        let bytes = try #require(try file.readToEnd())
-        // A numeric is groups of four digits: 14 and 5000 are the 14.5 behind the trade's id.
-        let id = try #require(bytes.range(of: Data("trade_id-13".utf8)))
-        let price = try #require(bytes.range(of: Data([0x0E, 0, 0x88, 0x13]), in: id.upperBound..<id.upperBound + 16))
-        try file.seek(toOffset: UInt64(price.lowerBound))
-        try file.write(contentsOf: [bytes[price.lowerBound] ^ 1])
-        try file.close()
+        try stored.flip()
         try await server.start()
+        let price = "SELECT price FROM thermocline.trade WHERE trade_id = 'trade_id-13'"
+        let flipped = try #require(try await stage.scalar(stage.cold, price))
+        #expect(flipped != "14.5")
 
         let again = try await stage.run(["cold"])
         let error = try await finding(stage)
         #expect(error.contains("scrub: cold holds 20 rows") && error.contains("must be 20 rows"), "\(error)")
-        let row = "trade_id=trade_id-13: hot price=14.5 / cold price=15.5"
+        let row = "trade_id=trade_id-13: hot price=14.5 / cold price=\(flipped)"
         #expect(error.contains(row), "\(error)")
         // The ledger has it a moment before the service says so.
         try await again.awaitTrouble([row], "cold")
@@ -75,18 +64,29 @@ import Testing
         await server.remove()
     }
 
-    static let changes = [
-        "UPDATE thermocline_store.trade SET price = price + 1 WHERE trade_id = 'trade_id-3'",
-        "DELETE FROM thermocline_store.trade WHERE trade_id = 'trade_id-3'",
-        """
-        INSERT INTO thermocline_store.trade SELECT (t).* FROM (
-            SELECT jsonb_populate_record(t, '{"trade_id": "forged"}') AS t FROM thermocline_store.trade t
-            WHERE trade_id = 'trade_id-3') AS forged
-        """,
-    ]
+    enum Change: CaseIterable {
+        case altered, removed, forged
 
-    @Test(arguments: changes) func `a cold row changed behind our back is found by the scrub and named`(
-        change: String
+        var sql: String {
+            switch (self, ColdFormat.underTest) {
+            case (.altered, .rows):
+                "UPDATE thermocline_store.trade SET price = price + 1 WHERE trade_id = 'trade_id-3'"
+            case (.altered, .segments):
+                "UPDATE thermocline_store.segment_trade SET price = set_byte(price, 3, get_byte(price, 3) # 1)"
+            case (.removed, .rows): "DELETE FROM thermocline_store.trade WHERE trade_id = 'trade_id-3'"
+            case (.removed, .segments): "DELETE FROM thermocline_store.segment_trade"
+            case (.forged, _):
+                """
+                INSERT INTO thermocline_store.trade SELECT (forged).* FROM (
+                    SELECT jsonb_populate_record(NULL::thermocline_store.trade, to_jsonb(t) || '{"trade_id": "forged"}')
+                    FROM thermocline.trade t WHERE trade_id = 'trade_id-3') AS t (forged)
+                """
+            }
+        }
+    }
+
+    @Test(arguments: Change.allCases) func `a cold row changed behind our back is found by the scrub and named`(
+        change: Change
     ) async throws {
         let stage = try await Stage(Self.settings)
         let (hot, cold) = try await proved(stage)
@@ -97,11 +97,56 @@ import Testing
         #expect(try await clean.status() == .exited(0))
         #expect(clean.output.contains(#""rows": 20"#) && clean.output.contains(#""findings": []"#), "\(clean.output)")
 
-        try await stage.script(stage.cold, change)
+        try await stage.script(stage.cold, change.sql)
         let error = try await finding(stage)
-        #expect(error.contains(change.contains("forged") ? "trade_id=forged" : "trade_id=trade_id-3"), "\(error)")
+        #expect(error.contains(change == .forged ? "trade_id=forged" : "trade_id=trade_id-3"), "\(error)")
         try await cold.awaitTrouble([], "cold")
         #expect(await cold.stop() == .exited(0))
         #expect(await hot.stop() == .exited(0))
+    }
+}
+
+/// Where cold keeps the price of trade 13 of 20.
+private struct Stored {
+    let path: String
+    /// Bytes that stand before it, and its own, of which a bit of the one at `place` is of its last digits.
+    let before: Data
+    let price: Data
+    let place: Int
+
+    init(_ stage: Stage) async throws {
+        let table = ColdFormat.underTest == .segments ? "segment_trade" : "trade"
+        path = try #require(
+            try await stage.scalar(
+                stage.cold,
+                """
+                SELECT current_setting('data_directory') || '/' || pg_relation_filepath(tableoid)
+                FROM thermocline_store.\(table) LIMIT 1
+                """
+            )
+        )
+        switch ColdFormat.underTest {
+        case .rows:
+            // A numeric is groups of four digits: 14 and 5000 are the 14.5 behind the trade's id.
+            (before, price, place) = (Data("trade_id-13".utf8), Data([0x0E, 0, 0x88, 0x13]), 0)
+        case .segments:
+            // Prices stand behind the ids, byte 13 of their one plane is number 13.
+            let plane = "SELECT encode(price, 'base64') FROM thermocline_store.segment_trade"
+            let text = try #require(try await stage.scalar(stage.cold, plane))
+            (before, price, place) = (Data("trade_id-19".utf8), try #require(Data(base64Encoded: text)), 13)
+            try #require(price.count == 20)
+        }
+    }
+
+    /// Flips one bit of it; no server runs.
+    func flip() throws {
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        let bytes = try #require(try file.readToEnd())
+        let behind = try #require(bytes.range(of: before)).upperBound
+        let found = try #require(bytes.range(of: price, in: behind..<min(behind + 256, bytes.count)))
+        let offset = found.lowerBound + place
+        try file.seek(toOffset: UInt64(offset))
+        try file.write(contentsOf: [bytes[offset] ^ 1])
+        try file.close()
     }
 }

@@ -7,8 +7,11 @@ extension Trait where Self == ConditionTrait {
     /// `swift test` cannot choose by tag, so `make check` sets `THERMOCLINE_SKIP_SLOW` for its sanitizer runs.
     package static var slow: Self {
         .disabled(
-            if: ProcessInfo.processInfo.environment["THERMOCLINE_SKIP_SLOW"] == "1",
+            if: skipsSlow,
             "slow: runs once, without a sanitizer"
         )
     }
 }
+
+/// Whether a sanitizer watches this run.
+let skipsSlow = ProcessInfo.processInfo.environment["THERMOCLINE_SKIP_SLOW"] == "1"

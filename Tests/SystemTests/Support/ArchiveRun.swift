@@ -48,14 +48,19 @@ extension FaultRun {
 
     /// A copy of the suite's databases.
     ///
-    /// Where it `deletes`, ranges do not divide partitions: they leave row by row.
-    static func archiving(_ settings: [String] = [], deletes: Bool = false) async throws -> FaultRun {
+    /// Where it `deletes`, ranges do not divide partitions: they leave row by row. Who `publishes` more gets databases
+    /// and a stream of its own, as the other format's messages are in the suite's.
+    static func archiving(
+        _ settings: [String] = [],
+        deletes: Bool = false,
+        publishes: Bool = false
+    ) async throws -> FaultRun {
         let range = ["archive.range=\(deletes ? "7h" : "1d")"]
-        let filled = try #require(filled, "the suite lacks the trait .filledHot")
+        let filled = publishes ? try await fill() : try #require(filled, "the suite lacks the trait .filledHot")
         return try await FaultRun(archiving + range + settings, tiers: tiers, copied: filled)
     }
 
-    fileprivate static func fill(recent: Int) async throws -> FaultRun {
+    fileprivate static func fill(recent: Int = 0) async throws -> FaultRun {
         let run = try await FaultRun(archiving, tiers: tiers)
         let hot = try await run.startReading()
         try await run.publish(200)
@@ -137,6 +142,7 @@ extension FaultRun {
         try await expectExact(sourceLocation: sourceLocation)
         let counts = try await rowCounts()
         #expect(counts == ["10", "211"], "rows in hot, cold", sourceLocation: sourceLocation)
+        try await stage.expectFormat(sourceLocation: sourceLocation)
     }
 
     /// Rows in hot and in cold.

@@ -1,4 +1,5 @@
 import Adapters
+import Records
 import TestSupport
 import Testing
 
@@ -57,8 +58,8 @@ enum ArchiveStep: Int, CaseIterable, Comparable, Sendable, CustomTestStringConve
         case .partitionMade: [(.cold, .answer(to: "ATTACH PARTITION"))]
         case .snapshotTaken: [(.hot, .answer(to: "COPY (SELECT"))]
         case .snapshotHalfRead: [(.hot, .answer(to: "COPY (SELECT", passing: Self.part))]
-        case .copyBegun: [(.cold, .answer(to: "COPY thermocline_store.trade"))]
-        case .copyHalfSent: [(.cold, .request("COPY thermocline_store.trade", passing: Self.part))]
+        case .copyBegun: [(.cold, .answer(to: Self.copy))]
+        case .copyHalfSent: [(.cold, .request(Self.copy, passing: Self.part))]
         // The trailer of the rows, then CopyDone.
         case .copyEnded: [(.cold, .answer(to: [0xff, 0xff, UInt8(ascii: "c"), 0, 0, 0, 4]))]
         case .copyRecorded: [(.cold, Self.ledger)]
@@ -80,10 +81,23 @@ enum ArchiveStep: Int, CaseIterable, Comparable, Sendable, CustomTestStringConve
         }
     }
 
-    /// 4 KiB: more than any of the statements, less than the 200 rows.
-    private static let part = 4 << 10
+    /// What begins the copy into cold.
+    static var copy: String { "COPY thermocline_store.\(ColdFormat.underTest == .segments ? "segment_" : "")trade" }
+
+    /// 2 KiB: more than any of the statements, less than the 200 rows, packed or not.
+    private static let part = 2 << 10
 
     var testDescription: String { "step \(rawValue): \(self)" }
+
+    /// Whether cold's rows are touched by what is under way or next, so that their format may matter.
+    var meetsFormat: Bool {
+        switch self {
+        case .partitionMade, .copyBegun ... .manifestCommitted, .dropped, .deleted: true
+        default: false
+        }
+    }
+    /// Whether there is something to test in the format under test.
+    var isDue: Bool { meetsFormat || ColdFormat.underTest == .rows }
 
     /// Whether the rows leave by DELETE, as ranges do that do not divide a partition.
     var deletes: Bool { self >= .deleted }

@@ -52,9 +52,13 @@ struct Stage: Sendable {
             [
                 "nats.url=\(natsURL)", "nats.create_streams=all", "hot.listen=127.0.0.1:0", "cold.listen=127.0.0.1:0",
                 "hot.retention=3650d", "archive.interval=200ms", "archive.range=1d", "archive.bucket=1d",
-                "log.level=debug",
+                "log.level=debug", "cold.format=\(ColdFormat.underTest)",
             ] + settings
-        if copied != nil { return }
+        if copied != nil {
+            // Copied is what `rows` needs.
+            if ColdFormat.underTest == .segments { try await applySchema("cold") }
+            return
+        }
         try await Self.removeStreams()
         for tier in appliesSchema { try await applySchema(tier) }
     }
@@ -206,6 +210,19 @@ struct Stage: Sendable {
             await connection.close()
             throw error
         }
+    }
+
+    /// All trades of cold are kept as the format under test says.
+    func expectFormat(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let sql =
+            switch ColdFormat.underTest {
+            case .rows: "SELECT to_regclass('thermocline_store.segment_trade') IS NULL"
+            case .segments:
+                """
+                SELECT (SELECT sum(rows) FROM thermocline_store.segment_trade) = count(*) FROM thermocline.trade
+                """
+            }
+        #expect(try await scalar(cold, sql) == "t", "\(ColdFormat.underTest)", sourceLocation: sourceLocation)
     }
 
     // MARK: Transfers

@@ -1,18 +1,18 @@
-import Records
-import Testing
+package import Records
+package import Testing
 
-/// Runs each test of a suite once for each format of cold.
-struct BothFormats: SuiteTrait, TestTrait, TestScoping {
-    let isRecursive = true
+/// Runs each test of a suite once for each format of cold; under the sanitizers for `segments` alone.
+package struct BothFormatsTrait: SuiteTrait, TestTrait, TestScoping {
+    package let isRecursive = true
 
-    func provideScope(
+    package func provideScope(
         for test: Test,
         testCase: Test.Case?,
         performing body: @concurrent @Sendable () async throws -> Void
     ) async throws {
         // Of a suite: its tests follow, each in a scope of its own.
         guard testCase != nil else { return try await body() }
-        for format in ColdFormat.allCases {
+        for format in skipsSlow ? [.segments] : ColdFormat.allCases {
             try await ColdFormat.$underTest.withValue(format) {
                 do {
                     try await body()
@@ -30,11 +30,12 @@ struct BothFormats: SuiteTrait, TestTrait, TestScoping {
     }
 }
 
-extension Trait where Self == BothFormats {
-    /// With `cold.format: rows` and with `segments`: `Tiers()` takes the format of its scope.
-    static var bothFormats: Self { BothFormats() }
+extension Trait where Self == BothFormatsTrait {
+    /// With `cold.format: rows` and with `segments`: a test finds its own in `ColdFormat.underTest`.
+    package static var bothFormats: Self { BothFormatsTrait() }
 }
 
 extension ColdFormat {
-    @TaskLocal static var underTest = ColdFormat.rows
+    /// The format of cold that a test runs with.
+    @TaskLocal package static var underTest = ColdFormat.rows
 }
