@@ -1,14 +1,16 @@
 import Adapters
 import Glibc
 import PrivateServers
-import Records
 import TestSupport
 import Testing
 
 /// Two archivers: one holds the lease, and one that has lost it without knowing neither copies nor prunes.
-@Suite(.serialized, .slow, .filledHot, .bothFormats, .timeLimit(.minutes(5)))
+@Suite(.serialized, .slow, .filledHot, .timeLimit(.minutes(5)))
 struct ArchiveRivalTests {
-    @Test(arguments: [ArchiveStep.snapshotHalfRead, .copyHalfSent, .manifestAdded, .rests, .dropped, .deleted])
+    @Test(
+        .bothFormats,
+        arguments: [ArchiveStep.snapshotHalfRead, .copyHalfSent, .manifestAdded, .rests, .dropped, .deleted]
+    )
     func `a holder stopped past its lease changes nothing once another one took over`(_ step: ArchiveStep) async throws
     {
         guard step.isDue else { return }
@@ -17,7 +19,7 @@ struct ArchiveRivalTests {
         try await run.takeOver(from: first) { run.release() }
     }
 
-    @Test(arguments: [ArchiveStep.copyHalfSent, .rests, .deleted])
+    @Test(.bothFormats, arguments: [ArchiveStep.copyHalfSent, .rests, .deleted])
     func `what another one restored and pinned is neither copied nor pruned by a stale holder`(
         _ step: ArchiveStep
     ) async throws {
@@ -57,9 +59,6 @@ struct ArchiveRivalTests {
     enum Intent: String, CaseIterable {
         case copy, manifest, drop, delete
 
-        /// The last two begin in hot, with what cold was read for before.
-        var isDue: Bool { self == .copy || self == .manifest || ColdFormat.underTest == .rows }
-
         var places: [ArchiveStep.Place] {
             let begin = Hold.request("BEGIN ISOLATION")
             return switch self {
@@ -73,7 +72,6 @@ struct ArchiveRivalTests {
 
     @Test(arguments: Intent.allCases)
     func `a holder whose sessions nobody can end is stopped by the fence`(_ intent: Intent) async throws {
-        guard intent.isDue else { return }
         let run = try await FaultRun.archiving(deletes: intent == .delete)
         let first = try await run.startCold(until: intent.places)
         // It does not hear of it by its lease either.
