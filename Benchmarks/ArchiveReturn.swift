@@ -14,7 +14,7 @@ struct ArchiveReturn: Sendable {
         var restoredRows: Double
 
         var description: String {
-            "a prune of up to \(prunedRows.grouped) rows held its lock for at most \(lockedMillis.fixed(0)) ms; "
+            "a prune of up to \(prunedRows.grouped) rows locked for \(lockedMillis.fixed(0)) ms; "
                 + "restored \(restoredRows.fixed(0)) rows/s"
         }
     }

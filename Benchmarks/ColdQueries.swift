@@ -64,7 +64,8 @@ struct ColdQueries: Sendable {
         let key = ["exchange", "market_type", "symbol"]
         let row =
             try await run.service.hot.connection.execute(
-                "SELECT \(key.joined(separator: ", ")) FROM thermocline.trade GROUP BY 1, 2, 3 ORDER BY count(*) DESC LIMIT 1"
+                "SELECT \(key.joined(separator: ", ")) FROM thermocline.trade GROUP BY 1, 2, 3 "
+                    + "ORDER BY count(*) DESC LIMIT 1"
             ).rows.first ?? []
         return zip(key, row).map { "\($0) = \(SQLText.literal($1 ?? ""))" }.joined(separator: " AND ")
     }

@@ -96,7 +96,8 @@ struct ColdSizes: Sendable {
                 figures.add(bytes / rows, Self.name(type, origin), "\(kept)", .bytesPerRow)
                 if kept == .hot { figures.add(rows, Self.name(type, origin), "\(kept)", .rows) }
             }
-            let texts = Self.types.map { "\($0.name) \(((sizes[$0] ?? 0) / max(1, counts[$0] ?? 0)).brief)" }
+            // The first two are most of what anybody keeps; the report has all.
+            let texts = Self.types.prefix(2).map { "\($0.name) \(((sizes[$0] ?? 0) / max(1, counts[$0] ?? 0)).brief)" }
             say("bytes a row, \(origin), \(kept): \(texts.joined(separator: ", "))")
         }
         add(.hot, try await sizes(hot))

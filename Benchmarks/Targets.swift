@@ -13,9 +13,6 @@ struct Target: Sendable {
         let all = "thermocline all"
         let archived = figures.median("archive", "thermocline", .rowRate)
         let restored = figures.median("archive", "restore", .rowRate)
-        func ofRows(_ subject: String) -> Double? {
-            figures.ratio("archive", ColdFormat.segments.names(subject), to: subject, .rowRate)
-        }
         return [
             Target(
                 "trades, ack all: share of the machine's bound",
@@ -67,6 +64,14 @@ struct Target: Sendable {
                 archived.flatMap { archived in restored.map { $0 / archived } },
                 atLeast: 1
             ) { $0.ratio },
+        ] + segments(figures) + ColdSizes.targets(figures) + ColdQueries.targets(figures)
+    }
+
+    private static func segments(_ figures: Figures) -> [Target] {
+        func ofRows(_ subject: String) -> Double? {
+            figures.ratio("archive", ColdFormat.segments.names(subject), to: subject, .rowRate)
+        }
+        return [
             Target("archive into segments, proved: rows/s v. into rows", ofRows("thermocline"), atLeast: 0.5) {
                 $0.percent
             },
@@ -78,7 +83,7 @@ struct Target: Sendable {
                 figures.median("archive", ColdFormat.segments.names("thermocline"), .resident),
                 atMost: 96 * 1_048_576
             ) { "\(($0 / 1_048_576).fixed(0)) MiB" },
-        ] + ColdSizes.targets(figures) + ColdQueries.targets(figures)
+        ]
     }
 
     init(_ name: String, _ value: Double?, atLeast goal: Double, _ text: (Double) -> String) {

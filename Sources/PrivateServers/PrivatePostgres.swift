@@ -39,11 +39,13 @@ package actor PrivatePostgres {
     private static let startLimit = Duration.seconds(60)
 
     /// The port on 127.0.0.1, if it listens on TCP, and of the socket file.
-    package nonisolated let port: UInt16
+    package nonisolated var port: UInt16 { chosenPort.load(ordering: .relaxed) }
     package nonisolated let settings: Settings
     private let directory: PrivateDirectory
     private var server: ChildProcess?
     private var wasKilled = false
+    private var hasStarted = false
+    private let chosenPort = Atomic<UInt16>(5432)
     private let databases = Atomic<Int>(0)
 
     /// Makes a cluster and starts it; with `primary` a standby of that, which takes no writes until it is promoted.
@@ -56,7 +58,7 @@ package actor PrivatePostgres {
         if let missing = Program.missing(of: Self.programs) { throw missing }
         self.settings = settings
         directory = try PrivateDirectory("postgres", owner: Self.account)
-        port = settings.listensOnTCP ? try LoopbackPort.free() : 5432
+        if settings.listensOnTCP { chosenPort.store(try LoopbackPort.free(), ordering: .relaxed) }
         if let primary {
             let source = ["-h", primary.socketDirectory, "-p", "\(primary.port)", "-U", Self.user]
             try await run(
@@ -112,17 +114,28 @@ package actor PrivatePostgres {
             let server = try await launch()
             self.server = server
             while server.isRunning, ContinuousClock.now < deadline {
-                if isReady(server.pid) { return }
+                if isReady(server.pid) {
+                    hasStarted = true
+                    return
+                }
                 await pause(.milliseconds(10))
             }
             let code: ServerError.Code = server.isRunning ? .notReady : .ended
             await server.stop(SIGQUIT)
             // After a kill the old sessions may hold the shared memory for a moment: again.
-            guard code == .ended, wasKilled, ContinuousClock.now < deadline else {
+            let isWorthAnother = wasKilled ? true : try takesAnotherPort()
+            guard code == .ended, isWorthAnother, ContinuousClock.now < deadline else {
                 throw ServerError(code, "postgres", directory.tail(of: "log"))
             }
             await pause(.milliseconds(100))
         }
+    }
+
+    /// Whether somebody took the port between our choice and the first start: then it starts on another one.
+    private func takesAnotherPort() throws(ServerError) -> Bool {
+        guard !hasStarted, directory.tail(of: "log").contains("Address already in use") else { return false }
+        chosenPort.store(try LoopbackPort.free(), ordering: .relaxed)
+        return true
     }
 
     /// Stops the server: sessions are ended, transactions rolled back, a checkpoint written (`SIGINT`, "fast").

@@ -267,12 +267,14 @@ package actor ColdDatabase {
 
     // MARK: Damage
 
-    /// Takes away a row, as a failing disk does.
-    package func loseRow(of type: String, in range: TimeRange) {
-        guard let row = rows(of: type, in: range).first else { return }
+    /// Takes away a row, as a failing disk does; false where there is none.
+    @discardableResult
+    package func loseRow(of type: String, in range: TimeRange) -> Bool {
+        guard let row = rows(of: type, in: range).first else { return false }
         tables[type]?.remove(row)
         damage.append((type, row, nil))
         changed.insert(type)
+        return true
     }
 
     /// Flips one bit of a row's content, as a failing disk does.
