@@ -48,9 +48,9 @@ extension ColdSizes.Kept {
     var title: String {
         switch self {
         case .hot: "hot"
-        case .dump: "pg_dump -Fc"
+        case .dump: "pg_dump"
         case .rows: "cold rows"
-        case .segments: "segments of hours"
+        case .segments: "by hours"
         case .packed: "packed"
         case .timescale: "TimescaleDB"
         }
@@ -106,7 +106,7 @@ extension ColdQueries {
         func target(_ question: Question, _ sources: [Source], atMost goal: Double) -> Target {
             let ratios = sources.compactMap { figures.ratio(name(question), "\($0)", to: "\(Source.rows)", .query) }
             let names = sources.map(\.rawValue).joined(separator: " or ")
-            return Target("segments, \(names): \(question.rawValue), v. plain rows", ratios.min(), atMost: goal) {
+            return Target("\(names): \(question.rawValue), v. rows", ratios.min(), atMost: goal) {
                 $0.ratio
             }
         }
