@@ -52,7 +52,7 @@ extension ColdSizes.Kept {
         case .rows: "cold rows"
         case .segments: "by hours"
         case .packed: "packed"
-        case .timescale: "TimescaleDB"
+        case .timescale: "Timescale"
         }
     }
 }

@@ -34,7 +34,7 @@ struct ColdSizes: Sendable {
             case .recorded where Files.exists(options.recorded):
                 rows = try SeedDecoding.recorded(options.recorded, Self.types)
             case .recorded:
-                figures.note("no sizes of recorded data: \(options.recorded) is not there")
+                figures.note("no recorded sizes: \(options.recorded) is not there")
                 continue
             }
             try await servers.withDatabase { hot in
