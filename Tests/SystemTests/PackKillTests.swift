@@ -2,6 +2,7 @@ import Adapters
 import Glibc
 import Platform
 import PrivateServers
+import Records
 import TestSupport
 import Testing
 
@@ -36,11 +37,11 @@ struct PackKillTests {
     }
 
     /// Cold with both ranges archived in one format, and tables for segments.
-    private func archived(_ format: String) async throws -> FaultRun {
+    private func archived(_ format: ColdFormat) async throws -> FaultRun {
         let run = try await FaultRun.archiving(["cold.format=segments"])
-        if format == "segments" { try await run.stage.applySchema("cold") }
+        if format == .segments { try await run.stage.applySchema("cold") }
         let archiver = try await run.startCold(["cold.format=\(format)"])
-        try await run.expectArchived()
+        try await run.expectArchived(in: format)
         #expect(await archiver.stop() == .exited(0))
         try await run.stage.applySchema("cold")
         return run
@@ -59,7 +60,7 @@ struct PackKillTests {
 
     @Test(arguments: Step.allCases)
     func `an archiver killed at any step of packing changes nothing that is read`(_ step: Step) async throws {
-        let run = try await archived(step.unpacks ? "segments" : "rows")
+        let run = try await archived(step.unpacks ? .segments : .rows)
         let settings = ["cold.format=\(step.unpacks ? "rows" : "segments")"]
         let before = try await run.records()
         let first = try await run.startCold(until: step.places, settings)
@@ -68,7 +69,7 @@ struct PackKillTests {
 
         let second = try await run.startCold(settings)
         try await awaitPacked(run, plain: step.unpacks ? "211" : "0")
-        try await run.expectArchived()
+        try await run.expectArchived(in: step.unpacks ? .rows : .segments)
         #expect(try await run.records() == before, "a proof changed")
         #expect(await second.stop() == .exited(0))
         let verify = try await run.stage.run(["verify", "--deep"])
@@ -76,7 +77,7 @@ struct PackKillTests {
     }
 
     @Test func `a holder stopped while it packs changes nothing once another one took over`() async throws {
-        let run = try await archived("rows")
+        let run = try await archived(.rows)
         let before = try await run.records()
         let first = try await run.startCold(until: Step.rowsGone.places)
         first.process.send(SIGSTOP)
@@ -85,7 +86,7 @@ struct PackKillTests {
         run.release()
         first.process.send(SIGCONT)
         try await first.awaitTrouble(["holds the lease"], "cold")
-        try await run.expectArchived()
+        try await run.expectArchived(in: .segments)
         #expect(try await run.records() == before)
         #expect(second.lines("pass failed").isEmpty)
         #expect(await second.stop() == .exited(0))
@@ -93,7 +94,7 @@ struct PackKillTests {
     }
 
     @Test func `packing is told in the log, in stats and in metrics`() async throws {
-        let run = try await archived("rows")
+        let run = try await archived(.rows)
         let archiver = try await run.startCold()
         try await awaitPacked(run, plain: "0")
         let packed = try await poll("both days") {

@@ -1,6 +1,7 @@
 import Adapters
 import Platform
 import PrivateServers
+import Records
 import TestSupport
 import Testing
 
@@ -124,6 +125,7 @@ extension FaultRun {
 
     /// Waits until both ranges are where they belong, and compares everything with what was published.
     func expectArchived(
+        in format: ColdFormat = .underTest,
         within limit: Duration = .seconds(20),
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -142,7 +144,7 @@ extension FaultRun {
         try await expectExact(sourceLocation: sourceLocation)
         let counts = try await rowCounts()
         #expect(counts == ["10", "211"], "rows in hot, cold", sourceLocation: sourceLocation)
-        try await stage.expectFormat(sourceLocation: sourceLocation)
+        try await stage.expectFormat(format, sourceLocation: sourceLocation)
     }
 
     /// Rows in hot and in cold.

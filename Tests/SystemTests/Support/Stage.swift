@@ -212,17 +212,16 @@ struct Stage: Sendable {
         }
     }
 
-    /// All trades of cold are kept as the format under test says.
-    func expectFormat(sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        let sql =
-            switch ColdFormat.underTest {
-            case .rows: "SELECT to_regclass('thermocline_store.segment_trade') IS NULL"
-            case .segments:
-                """
-                SELECT (SELECT sum(rows) FROM thermocline_store.segment_trade) = count(*) FROM thermocline.trade
-                """
-            }
-        #expect(try await scalar(cold, sql) == "t", "\(ColdFormat.underTest)", sourceLocation: sourceLocation)
+    /// All trades of cold are kept in a format, by default the one under test.
+    func expectFormat(
+        _ format: ColdFormat = .underTest,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws {
+        let hasSegments = "SELECT to_regclass('thermocline_store.segment_trade') IS NOT NULL"
+        let isMade = try await scalar(cold, hasSegments) == "t"
+        let packed = isMade ? "(SELECT coalesce(sum(rows), 0) FROM thermocline_store.segment_trade)" : "0"
+        let all = format == .segments ? "(SELECT count(*) FROM thermocline.trade)" : "0"
+        #expect(try await scalar(cold, "SELECT \(packed) = \(all)") == "t", "\(format)", sourceLocation: sourceLocation)
     }
 
     // MARK: Transfers
