@@ -10,7 +10,7 @@ import Testing
 import Tiering
 
 /// Cold is brought into `cold.format`, in both directions, and nobody who reads it notices.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct PackTests {
+@Suite(.slow, .privatePostgres, .timeLimit(.minutes(5))) struct PackTests {
     static let rate = Catalog.standard.types[2]
     static let start = Timestamp(micros: 1_796_000_400_000_000)
     /// Months and days of the rows are over.

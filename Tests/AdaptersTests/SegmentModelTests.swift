@@ -10,7 +10,7 @@ import Testing
 import Tiering
 
 /// Copies, merges, packing, retention and changes of the format in any order, against a list of rows.
-@Suite(.privatePostgres, .timeLimit(.minutes(3))) struct SegmentModelTests {
+@Suite(.slow, .privatePostgres, .timeLimit(.minutes(3))) struct SegmentModelTests {
     /// `SEED=7` repeats a run.
     private static let seed =
         ProcessInfo.processInfo.environment["SEED"].flatMap(UInt64.init) ?? .random(in: 1...1_000_000)

@@ -10,7 +10,7 @@ import TestSupport
 import Testing
 
 /// Whatever rows become segments, what users read of them is the same rows.
-@Suite(.privatePostgres, .timeLimit(.minutes(5))) struct SegmentTests {
+@Suite(.slow, .privatePostgres, .timeLimit(.minutes(5))) struct SegmentTests {
     static let types = Catalog.underTest.types
     /// `SEED=7` repeats a run.
     private static let seed =
