@@ -21,7 +21,8 @@ package enum LoopbackPort {
             var on: Int32 = 1
             // As the servers do: a connection in TIME_WAIT does not occupy its port.
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
-            return withAddress(port) { bind(descriptor, $0, $1) == 0 && listen(descriptor, 1) == 0 }
+            // Not listened on: a process that is just being forked would hold that for a moment longer than we do.
+            return withAddress(port) { bind(descriptor, $0, $1) == 0 }
         } ?? false
     }
 
