@@ -327,20 +327,10 @@ import Tiering
 
     // MARK: Mismatch
 
-    static let damages: [(sql: String, row: String)] = [
-        (
-            "UPDATE thermocline_store.trade SET price = price + 1 WHERE trade_id = 'trade_id-3'",
-            "trade_id=trade_id-3: hot"
-        ),
-        ("DELETE FROM thermocline_store.trade WHERE trade_id = 'trade_id-3'", "only in hot: "),
-        (
-            """
-            INSERT INTO thermocline_store.trade SELECT (t).* FROM (
-                SELECT jsonb_populate_record(t, '{"trade_id": "forged"}') AS t FROM thermocline_store.trade t
-                WHERE trade_id = 'trade_id-3') AS forged
-            """, "only in cold: "
-        ),
-    ]
+    static let damages = zip(
+        VerifyDeskTests.changes.map(\.sql),
+        ["trade_id=trade_id-3: hot", "only in hot: ", "only in cold: "]
+    ).map { (sql: $0, row: $1) }
 
     @Test(arguments: damages.indices)
     func `a part that cold does not hold as it was copied halts its type, names the rows, and is proved once mended`(
